@@ -1,0 +1,2 @@
+//! selaras-cloud
+fn main() {}

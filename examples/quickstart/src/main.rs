@@ -1,0 +1,2 @@
+//! selaras-quickstart
+fn main() {}

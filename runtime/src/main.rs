@@ -1,0 +1,2 @@
+//! The `selaras` binary: a thin door to [`selaras::cli`].
+fn main() {}
