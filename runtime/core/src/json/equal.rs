@@ -7,6 +7,7 @@ use super::scan::Shape;
 use super::text::Text;
 use super::tree::{Node, Tree};
 use crate::decimal::same_number;
+use std::cell::LazyCell;
 
 /// Whether two texts are the same JSON. Texts that are not JSON are the same only when they are identical.
 pub(super) fn same(a: &str, b: &str) -> bool {
@@ -52,7 +53,19 @@ fn same_node(a: Node<'_>, b: Node<'_>) -> bool {
     }
 }
 
-fn same_members<'t>(a: impl Iterator<Item = Node<'t>>, b: impl Iterator<Item = Node<'t>>) -> bool {
+fn same_members<'t>(
+    a: impl Iterator<Item = Node<'t>> + Clone,
+    b: impl Iterator<Item = Node<'t>> + Clone,
+) -> bool {
+    if names_in_step(a.clone(), b.clone()) {
+        // The common case. The same members count on both sides; sorting is put off until one differs.
+        let counting = LazyCell::new(|| by_name(a.clone()));
+        let counts = |member: Node<'t>| {
+            let found = counting.binary_search_by_key(&member.name(), |(name, _)| *name);
+            found.is_ok_and(|at| counting[at].1.is(member))
+        };
+        return a.clone().zip(b).all(|(a, b)| same_node(a, b) || !counts(a));
+    }
     let (a, b) = (by_name(a), by_name(b));
     a.len() == b.len()
         && a.iter()
@@ -61,12 +74,17 @@ fn same_members<'t>(a: impl Iterator<Item = Node<'t>>, b: impl Iterator<Item = N
         && a.iter().zip(&b).all(|((_, a), (_, b))| same_node(*a, *b))
 }
 
-/// Members sorted by name, of duplicates only the last.
+/// Whether both have the same names in the same order and spelling.
+fn names_in_step<'t>(a: impl Iterator<Item = Node<'t>>, b: impl Iterator<Item = Node<'t>>) -> bool {
+    a.map(Node::raw_name).eq(b.map(Node::raw_name))
+}
+
+/// The members that count, sorted by name: of duplicates only the last.
 fn by_name<'t>(members: impl Iterator<Item = Node<'t>>) -> Vec<(Text<'t>, Node<'t>)> {
     let mut members: Vec<_> = members.map(|member| (member.name(), member)).collect();
-    // Stable, so that duplicates stay in the order of the text; reversed, so that the last one is kept.
+    // Reversed, and the sort is stable: the last of duplicates comes first, and that one is kept.
     members.reverse();
     members.sort_by_key(|(name, _)| *name);
-    members.dedup_by(|(later, _), (kept, _)| later == kept);
+    members.dedup_by(|(earlier, _), (kept, _)| earlier == kept);
     members
 }

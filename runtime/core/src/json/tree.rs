@@ -86,7 +86,7 @@ impl<'t> Node<'t> {
     }
 
     /// Members of an object or elements of an array, in order.
-    pub(super) fn children(self) -> impl Iterator<Item = Node<'t>> {
+    pub(super) fn children(self) -> impl Iterator<Item = Node<'t>> + Clone {
         let end = self.place().after;
         let mut next = self.index + 1;
         std::iter::from_fn(move || {
