@@ -49,9 +49,13 @@ macro_rules! export_mapper {
             impl $crate::bindings::ExportedMapper for Exported {
                 type Mapper = $plugin;
             }
-            type Guest = $crate::bindings::MapperGuest<Exported>;
-            $crate::bindings::info::export_info!(Guest with_types_in $crate::bindings::info);
-            $crate::bindings::mapper::export_mapper_world!(Guest with_types_in $crate::bindings::mapper);
+            // Only a wasm file has exports; a native linker would refuse their names.
+            #[cfg(target_arch = "wasm32")]
+            const _: () = {
+                type Guest = $crate::bindings::MapperGuest<Exported>;
+                $crate::bindings::info::export_info!(Guest with_types_in $crate::bindings::info);
+                $crate::bindings::mapper::export_mapper_world!(Guest with_types_in $crate::bindings::mapper);
+            };
         };
     };
 }

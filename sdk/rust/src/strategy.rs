@@ -104,9 +104,13 @@ macro_rules! export_strategy {
             impl $crate::bindings::ExportedStrategy for Exported {
                 type Strategy = $plugin;
             }
-            type Guest = $crate::bindings::StrategyGuest<Exported>;
-            $crate::bindings::info::export_info!(Guest with_types_in $crate::bindings::info);
-            $crate::bindings::strategy::export_strategy_world!(Guest with_types_in $crate::bindings::strategy);
+            // Only a wasm file has exports; a native linker would refuse their names.
+            #[cfg(target_arch = "wasm32")]
+            const _: () = {
+                type Guest = $crate::bindings::StrategyGuest<Exported>;
+                $crate::bindings::info::export_info!(Guest with_types_in $crate::bindings::info);
+                $crate::bindings::strategy::export_strategy_world!(Guest with_types_in $crate::bindings::strategy);
+            };
         };
     };
 }
