@@ -1,1 +1,3 @@
 //! plugin
+
+pub mod bundle;
