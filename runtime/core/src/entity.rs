@@ -19,7 +19,11 @@ pub struct Entity {
 impl Entity {
     /// An entity nobody has heard of.
     pub fn new(key: EntityKey) -> Self {
-        Self { key, record: Record::default(), items: Vec::new() }
+        Self {
+            key,
+            record: Record::default(),
+            items: Vec::new(),
+        }
     }
 
     /// Whether there is a record: a document or a tombstone.
@@ -46,8 +50,14 @@ impl Entity {
             || (self.record.inbox.is_some() && head.state != ItemState::Attempted);
         match head.due {
             _ if blocked => None,
-            Some(at) => Some(Slot::Due { at, order: head.order }),
-            None => Some(Slot::Ready { priority, order: head.order }),
+            Some(at) => Some(Slot::Due {
+                at,
+                order: head.order,
+            }),
+            None => Some(Slot::Ready {
+                priority,
+                order: head.order,
+            }),
         }
     }
 

@@ -30,7 +30,7 @@ pub struct ResultName<'a> {
 
 /// For each item the index of its result: by change_id, else by `(entity_type, local_id)`, else by cloud_id. Of several
 /// results for one item the first counts. Also how many results belong to no item.
-pub fn match_results(sent: &[SentName<'_>], results: &[ResultName<'_>]) -> (Vec<Option<usize>>, usize) {
+pub fn match_results<'a>(sent: &[SentName<'a>], results: &[ResultName<'a>]) -> (Vec<Option<usize>>, usize) {
     let mut by_change = HashMap::with_capacity(sent.len());
     let mut by_local = HashMap::with_capacity(sent.len());
     let mut by_cloud = HashMap::new();
@@ -44,13 +44,21 @@ pub fn match_results(sent: &[SentName<'_>], results: &[ResultName<'_>]) -> (Vec<
     let mut matched = vec![None; sent.len()];
     let mut strangers = 0;
     for (at, result) in results.iter().enumerate() {
-        let named = |id: Option<&'_ str>| result.entity_type.zip(id).map(|(t, id)| (t.to_owned(), id.to_owned()));
         let item = match result.change_id {
             // A change_id that is not ours makes it a stranger, whatever else it says.
             Some(change_id) => by_change.get(change_id),
-            None => named(result.local_id)
-                .and_then(|(t, id)| by_local.get(&(t.as_str(), id.as_str())))
-                .or_else(|| named(result.cloud_id).and_then(|(t, id)| by_cloud.get(&(t.as_str(), id.as_str())))),
+            None => {
+                let local = result
+                    .entity_type
+                    .zip(result.local_id)
+                    .and_then(|name| by_local.get(&name));
+                local.or_else(|| {
+                    result
+                        .entity_type
+                        .zip(result.cloud_id)
+                        .and_then(|name| by_cloud.get(&name))
+                })
+            }
         };
         match item {
             Some(item) if matched[*item].is_none() => matched[*item] = Some(at),
@@ -66,12 +74,26 @@ mod tests {
     use super::*;
 
     const SENT: [SentName<'_>; 2] = [
-        SentName { change_id: "a", entity_type: "order", local_id: "1", cloud_id: None },
-        SentName { change_id: "b", entity_type: "order", local_id: "2", cloud_id: Some("c-2") },
+        SentName {
+            change_id: "a",
+            entity_type: "order",
+            local_id: "1",
+            cloud_id: None,
+        },
+        SentName {
+            change_id: "b",
+            entity_type: "order",
+            local_id: "2",
+            cloud_id: Some("c-2"),
+        },
     ];
 
     fn local(id: &str) -> ResultName<'_> {
-        ResultName { entity_type: Some("order"), local_id: Some(id), ..ResultName::default() }
+        ResultName {
+            entity_type: Some("order"),
+            local_id: Some(id),
+            ..ResultName::default()
+        }
     }
 
     #[test]
@@ -82,19 +104,32 @@ mod tests {
 
     #[test]
     fn a_change_id_counts_before_other_names() {
-        let swapped = ResultName { change_id: Some("b"), ..local("1") };
+        let swapped = ResultName {
+            change_id: Some("b"),
+            ..local("1")
+        };
         assert_eq!(match_results(&SENT, &[swapped]), (vec![None, Some(0)], 0));
     }
 
     #[test]
     fn a_cloud_id_will_do() {
-        let result = ResultName { entity_type: Some("order"), cloud_id: Some("c-2"), ..ResultName::default() };
+        let result = ResultName {
+            entity_type: Some("order"),
+            cloud_id: Some("c-2"),
+            ..ResultName::default()
+        };
         assert_eq!(match_results(&SENT, &[result]), (vec![None, Some(0)], 0));
     }
 
     #[test]
     fn a_stranger_settles_nothing() {
-        let stranger = ResultName { change_id: Some("z"), ..local("1") };
-        assert_eq!(match_results(&SENT, &[stranger, local("9")]), (vec![None, None], 2));
+        let stranger = ResultName {
+            change_id: Some("z"),
+            ..local("1")
+        };
+        assert_eq!(
+            match_results(&SENT, &[stranger, local("9")]),
+            (vec![None, None], 2)
+        );
     }
 }

@@ -27,13 +27,36 @@ pub struct Reading {
 }
 
 /// When something happened, in corrected time as well as it was known then.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Stamp {
     /// The time as it was known when the stamp was made. [`Timeline::resolve`] says it as well as it is known now.
     pub at: Millis,
     /// For a stamp made before the first measurement of its boot: that boot and the monotonic time of the moment
     /// stamped. The moment may lie before the process started, and the number then wraps below zero.
     pub unmeasured: Option<(u64, u64)>,
+}
+
+impl From<Millis> for Stamp {
+    /// A moment told in corrected time.
+    fn from(at: Millis) -> Self {
+        Self { at, unmeasured: None }
+    }
+}
+
+impl Stamp {
+    /// The later of two stamps of one entity, `next` being the newer event: stamps of an entity never go back. One that
+    /// was made before its boot's first measurement gives way to a measured one, which knows better.
+    #[must_use]
+    pub fn later(self, next: Self) -> Self {
+        let is_later = match (self.unmeasured, next.unmeasured) {
+            (Some((boot, mono)), Some((next_boot, next_mono))) if boot == next_boot => {
+                (next_mono.wrapping_sub(mono) as i64) >= 0
+            }
+            (Some(_), None) => true,
+            _ => next.at >= self.at,
+        };
+        if is_later { next } else { self }
+    }
 }
 
 /// What became of a measurement.

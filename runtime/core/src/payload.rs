@@ -6,8 +6,15 @@ use crate::stamp::Millis;
 
 /// Top-level fields that the runtime writes into `data`. A document's own values under these names do not reach
 /// the cloud, so two documents that differ only in them are the same to sync.
-pub const RUNTIME_FIELDS: [&str; 7] =
-    ["id", "local_id", "cloud_id", "version", "updated_at", "outlet_id", "outlet_code"];
+pub const RUNTIME_FIELDS: [&str; 7] = [
+    "id",
+    "local_id",
+    "cloud_id",
+    "version",
+    "updated_at",
+    "outlet_id",
+    "outlet_code",
+];
 
 /// What the runtime writes into the `data` of one pushed item.
 #[derive(Clone, Debug)]

@@ -28,7 +28,10 @@ pub enum Attempt {
 pub fn attempt(entity: &mut Entity, updated_at: Millis) -> Attempt {
     let cloud_has = entity.record.cloud_has();
     let record = &mut entity.record;
-    let head = entity.items.first_mut().expect("invariant: only an entity with a head is attempted");
+    let head = entity
+        .items
+        .first_mut()
+        .expect("invariant: only an entity with a head is attempted");
     if head.sent.is_some() {
         head.state = ItemState::Attempted;
         return Attempt::Again;
@@ -44,7 +47,10 @@ pub fn attempt(entity: &mut Entity, updated_at: Millis) -> Attempt {
     };
     record.create_sent |= head.operation == Operation::Create;
     head.state = ItemState::Attempted;
-    head.sent = Some(Sent { base_version: record.cloud_version, updated_at });
+    head.sent = Some(Sent {
+        base_version: record.cloud_version,
+        updated_at,
+    });
     Attempt::First
 }
 
@@ -127,7 +133,13 @@ pub fn absorb(entity: &mut Entity, change_id: &str, outcome: Outcome, policy: &P
             head.due = Some(policy.retry_at);
             Absorbed::Retry
         }
-        Outcome::Missing => fail(entity, "the cloud's answer has no result for it".to_owned(), true, true, policy),
+        Outcome::Missing => fail(
+            entity,
+            "the cloud's answer has no result for it".to_owned(),
+            true,
+            true,
+            policy,
+        ),
         Outcome::Failed { error, retryable } => fail(entity, error, retryable, false, policy),
         Outcome::Parked { error } => {
             // Nothing left the outlet in this attempt; what an earlier one fixed stays fixed.
@@ -145,7 +157,11 @@ fn fail(entity: &mut Entity, error: String, retryable: bool, unknown: bool, poli
     head.retries += 1;
     head.error = Some(error);
     if retryable && head.retries <= policy.max_retries {
-        head.state = if unknown { ItemState::Attempted } else { ItemState::Pending };
+        head.state = if unknown {
+            ItemState::Attempted
+        } else {
+            ItemState::Pending
+        };
         head.due = Some(policy.retry_at);
         return Absorbed::Retry;
     }
@@ -183,7 +199,9 @@ fn succeed(entity: &mut Entity, cloud_id: Option<CloudId>, version: Option<u64>)
 /// Settles the attempted head as a success that an update told us of (rule 5), where it is an echo: it carries the
 /// head's change_id, or equals its snapshot. The update's own number is judged afterwards.
 pub fn settle_echo(entity: &mut Entity, update: &Update, same_as_snapshot: bool) -> bool {
-    let Some(head) = entity.head().filter(|head| head.state == ItemState::Attempted) else { return false };
+    let Some(head) = entity.head().filter(|head| head.state == ItemState::Attempted) else {
+        return false;
+    };
     let named = update.change_id.as_deref() == Some(head.change_id.as_str());
     if !named && !same_as_snapshot {
         return false;
@@ -201,10 +219,18 @@ pub fn give_up(entity: &mut Entity, order: u64) -> Option<Item> {
 
 /// Puts a failed item back: its retries are unused again, its change_id and what was sent stay.
 pub fn retry(entity: &mut Entity, order: u64) -> bool {
-    let Some(item) = entity.items.iter_mut().find(|i| i.order == order && i.state == ItemState::Failed) else {
+    let Some(item) = entity
+        .items
+        .iter_mut()
+        .find(|i| i.order == order && i.state == ItemState::Failed)
+    else {
         return false;
     };
-    item.state = if item.sent.is_some() { ItemState::Attempted } else { ItemState::Pending };
+    item.state = if item.sent.is_some() {
+        ItemState::Attempted
+    } else {
+        ItemState::Pending
+    };
     item.retries = 0;
     item.due = None;
     true

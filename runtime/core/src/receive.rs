@@ -51,9 +51,9 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
     if is_stale(entity, update) {
         return Received::Stale;
     }
-    let echo = entity.head().is_some_and(|h| {
-        !matches!(seen, Seen::Skipped(_)) && same_state(h.snapshot.as_ref(), seen.doc())
-    });
+    let echo = entity
+        .head()
+        .is_some_and(|h| !matches!(seen, Seen::Skipped(_)) && same_state(h.snapshot.as_ref(), seen.doc()));
     let echoed = settle_echo(entity, update, echo);
     if entity.is_attempted() {
         return Received::Waits;
@@ -65,8 +65,8 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
         entity.record.adopt(update);
         return Received::Filtered;
     }
-    let same_as_doc = entity.is_known() && entity.record.version > 0
-        && same_state(entity.record.doc.as_ref(), seen.doc());
+    let same_as_doc =
+        entity.is_known() && entity.record.version > 0 && same_state(entity.record.doc.as_ref(), seen.doc());
     if same_as_doc {
         return agree(entity, update, echoed);
     }
@@ -74,7 +74,10 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
         apply(entity, update, seen);
         return Received::Applied;
     }
-    let unchanged = entity.record.base_doc().is_some_and(|base| same_state(base, seen.doc()));
+    let unchanged = entity
+        .record
+        .base_doc()
+        .is_some_and(|base| same_state(base, seen.doc()));
     if unchanged {
         entity.record.adopt(update);
         return Received::Unchanged;
@@ -95,7 +98,9 @@ fn agree(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
     record.standing = Standing::Plain;
     record.conflicts_in_row = 0;
     record.adopt(update);
-    Received::Agreed { settled: settled + u32::from(echoed) }
+    Received::Agreed {
+        settled: settled + u32::from(echoed),
+    }
 }
 
 /// The record becomes the cloud's state: its document, its names, its number.

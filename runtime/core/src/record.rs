@@ -193,7 +193,11 @@ impl Record {
     /// Takes over the cloud's names and numbers for a state that this record now rests on.
     pub(crate) fn adopt(&mut self, update: &Update) {
         // A deletion names an entity that is gone: what comes after it is another one there (rule 8).
-        if let Some(id) = update.cloud_id.as_ref().filter(|_| update.body.is_some() || self.version == 0) {
+        if let Some(id) = update
+            .cloud_id
+            .as_ref()
+            .filter(|_| update.body.is_some() || self.version == 0)
+        {
             self.cloud_id = Some(id.clone());
         }
         if let Some(version) = update.version {
