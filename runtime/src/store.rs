@@ -29,6 +29,9 @@ pub type Key = Vec<u8>;
 /// One entry of the store.
 pub type Entry = (Key, Vec<u8>);
 
+/// What is called with each exported key and value; an error ends the export.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// A future that owns what it needs.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -148,7 +151,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Store::get`], and whatever `each` answers.
-    fn export(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError>;
 
     /// Sizes and times.
     fn stats(&self) -> Stats;

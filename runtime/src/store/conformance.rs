@@ -338,7 +338,7 @@ fn readers_see_each_commit_whole(rig: &dyn Rig) {
                 .put("a", turn.to_be_bytes())
                 .put("b", long)
                 .append_feed(turn.to_be_bytes());
-            if turn % 2 == 0 {
+            if turn.is_multiple_of(2) {
                 b.put("c", turn.to_be_bytes())
             } else {
                 b.delete("c")

@@ -164,19 +164,15 @@ mod tests {
         let group = [
             batch(|b| b.append_feed("one").count(Counter::Pending, 1)),
             batch(|b| {
-                
-                    b.expect_prefix("x", "")
-                        .append_feed("no")
-                        .count(Counter::Pending, 50),
-                
+                b.expect_prefix("x", "")
+                    .append_feed("no")
+                    .count(Counter::Pending, 50)
             }),
             batch(|b| b.put(vec![RESERVED], "no").append_feed("no")),
             batch(|b| {
-                
-                    b.append_feed("two")
-                        .append_feed("three")
-                        .count(Counter::Pending, -3),
-                
+                b.append_feed("two")
+                    .append_feed("three")
+                    .count(Counter::Pending, -3)
             }),
         ];
         let plan = plan(group, &meta(), &base).expect("plans");
@@ -226,10 +222,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_base_fails_the_whole_group() {
-        let group = [
-            batch(|b| b.put("a", "1")),
-            batch(|b| b.expect_absent("k")),
-        ];
+        let group = [batch(|b| b.put("a", "1")), batch(|b| b.expect_absent("k"))];
         assert!(matches!(
             plan(group, &meta(), &Unreadable),
             Err(StoreError::Damaged { .. })

@@ -16,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{
     Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, Key, OpenError, RESERVED,
-    Stats, Store, StoreError,
+    Stats, Store, StoreError, Visit,
     group::{self, Base, Refused},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
@@ -185,7 +185,7 @@ impl Store for MemoryStore {
         self.ledger.health()
     }
 
-    fn export(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError> {
         let rows = self.disk.rows.read();
         let users = rows.range::<[u8], _>((Bound::Unbounded, Bound::Excluded([RESERVED].as_slice())));
         for (key, value) in users {

@@ -25,7 +25,7 @@ use self::{
 };
 use super::{
     Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, MonotonicMicros,
-    OpenError, RESERVED, Stats, Store, StoreError,
+    OpenError, RESERVED, Stats, Store, StoreError, Visit,
     group::{Base, Plan},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
@@ -161,7 +161,7 @@ impl Store for SledStore {
         self.ledger.health()
     }
 
-    fn export(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError> {
         // Holds commits, not readers: pages of one moment, however long the export takes.
         let _held = self.gate.lock();
         let mut from = Vec::new();
