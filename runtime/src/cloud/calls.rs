@@ -41,7 +41,7 @@ impl Client {
     /// # Errors
     /// As every call: see [`LinkError`].
     pub async fn ping(&self) -> Result<Answer<()>, LinkError> {
-        acknowledged(self.get("ping").await?)
+        acknowledged(&self.get("ping").await?)
     }
 
     /// Sends a batch. The results come as the cloud gives them: in any order, more or fewer than the items.
@@ -117,7 +117,8 @@ impl Client {
     /// As every call: see [`LinkError`].
     pub async fn analytics_daily(&self, body: &str) -> Result<Answer<()>, LinkError> {
         acknowledged(
-            self.post(&self.outlet_path("analytics/daily"), body.as_bytes().to_vec())
+            &self
+                .post(&self.outlet_path("analytics/daily"), body.as_bytes().to_vec())
                 .await?,
         )
     }
@@ -127,7 +128,7 @@ impl Client {
     }
 }
 
-fn acknowledged(reply: Reply) -> Result<Answer<()>, LinkError> {
+fn acknowledged(reply: &Reply) -> Result<Answer<()>, LinkError> {
     answer::acknowledgement(&reply.body)?;
     Ok(Answer {
         value: (),
