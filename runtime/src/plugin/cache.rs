@@ -33,7 +33,11 @@ impl Cache {
     pub(super) fn open(dir: &Path, key: [u8; 32], compatibility: [u8; 32]) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-        Ok(Self { dir: dir.to_owned(), key, compatibility })
+        Ok(Self {
+            dir: dir.to_owned(),
+            key,
+            compatibility,
+        })
     }
 
     /// The code of the component with this SHA-256, if it is there and beyond doubt.
@@ -61,15 +65,19 @@ impl Cache {
         let path = self.path(&purpose);
         let sealed = artifact.seal(&self.key, &purpose);
         // No fsync: a file that a power cut tears fails its MAC and is written again.
-        let mut temporary = tempname(&path);
+        let temporary = tempname(&path);
         let written = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&temporary)?;
             file.write_all(&sealed)?;
             fs::rename(&temporary, &path)
         })();
         if written.is_err() {
             // Best effort: the name is unique, and pruning takes what is left.
-            let _ = fs::remove_file(&mut temporary);
+            let _ = fs::remove_file(&temporary);
         }
         self.prune()?;
         written
@@ -96,7 +104,8 @@ impl Cache {
     }
 
     fn path(&self, purpose: &[u8]) -> PathBuf {
-        self.dir.join(format!("{}.{SUFFIX}", hex::encode(Sha256::digest(purpose))))
+        self.dir
+            .join(format!("{}.{SUFFIX}", hex::encode(Sha256::digest(purpose))))
     }
 }
 
@@ -133,7 +142,9 @@ mod tests {
         let dir = home.path().join("cache");
         let cache = Cache::open(&dir, [1; 32], [2; 32]).unwrap();
         assert!(cache.read(&[3; 32]).is_none(), "nothing yet");
-        cache.write(&[3; 32], &Artifact::from_compiler(b"code".to_vec())).unwrap();
+        cache
+            .write(&[3; 32], &Artifact::from_compiler(b"code".to_vec()))
+            .unwrap();
         assert!(cache.read(&[3; 32]).is_some());
         assert!(cache.read(&[4; 32]).is_none(), "another component");
         let file = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();

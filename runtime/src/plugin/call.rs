@@ -62,7 +62,9 @@ impl Machine {
         let mut store = Store::new(&self.engine, Guest::new(&self.limits));
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(self.limits.lifted_bytes);
-        store.set_fuel(FULL_TANK).expect("invariant: the engine measures fuel");
+        store
+            .set_fuel(FULL_TANK)
+            .expect("invariant: the engine measures fuel");
         store.set_epoch_deadline(ticks(ms));
         store
     }
@@ -80,7 +82,11 @@ impl Machine {
             return Decided::without(&plugin.info.name, not_a(Kind::Strategy, &plugin.info.name));
         };
         let asked = guarded(|| self.ask_strategy(pre, cx, case, lookup.clone(), self.limits.call_ms));
-        let Asked { outcome, fuel, traces } = asked.unwrap_or_else(Asked::nothing);
+        let Asked {
+            outcome,
+            fuel,
+            traces,
+        } = asked.unwrap_or_else(Asked::nothing);
         let elapsed_us = (self.monotonic_us)().saturating_sub(started);
         plugin.stats.count(elapsed_us, fuel, outcome.is_err());
         Decided {
@@ -110,7 +116,10 @@ impl Machine {
             Err(error) => Err(start_failure(&error, store.data(), ms)),
             Ok(instance) => {
                 store.data_mut().open(lookup);
-                match instance.selaras_plugin_strategy().call_resolve(&mut store, &cx, &conflict) {
+                match instance
+                    .selaras_plugin_strategy()
+                    .call_resolve(&mut store, &cx, &conflict)
+                {
                     Err(error) => Err(call_failure(&error, store.data(), ms)),
                     Ok(Err(own)) => Err(convert::own_error(&own, self.limits.reason_bytes)),
                     Ok(Ok(verdict)) => self.verdict(verdict),
@@ -118,7 +127,11 @@ impl Machine {
             }
         };
         let fuel = used(&store);
-        Asked { outcome, fuel, traces: store.data_mut().take_traces(&self.limits) }
+        Asked {
+            outcome,
+            fuel,
+            traces: store.data_mut().take_traces(&self.limits),
+        }
     }
 
     fn verdict(&self, verdict: its::Verdict) -> Result<Verdict, Failure> {
@@ -132,7 +145,10 @@ impl Machine {
             its::Decision::Delete => Decision::Delete,
             its::Decision::Defer => Decision::Defer,
         };
-        Ok(Verdict { decision, reason: printable(&verdict.reason, self.limits.reason_bytes) })
+        Ok(Verdict {
+            decision,
+            reason: printable(&verdict.reason, self.limits.reason_bytes),
+        })
     }
 }
 
@@ -145,7 +161,11 @@ pub(super) struct Asked<T> {
 
 impl<T> Asked<T> {
     fn nothing(failure: Failure) -> Self {
-        Self { outcome: Err(failure), fuel: 0, traces: Traces::default() }
+        Self {
+            outcome: Err(failure),
+            fuel: 0,
+            traces: Traces::default(),
+        }
     }
 }
 
@@ -186,7 +206,10 @@ pub(super) fn not_a(kind: Kind, name: &str) -> Failure {
 /// Why an instance did not start.
 pub(super) fn start_failure(error: &wasmtime::Error, guest: &Guest, ms: u64) -> Failure {
     if error.is::<PoolConcurrencyLimitError>() {
-        return Failure { retryable: true, ..Failure::trap("no room for another instance at this moment") };
+        return Failure {
+            retryable: true,
+            ..Failure::trap("no room for another instance at this moment")
+        };
     }
     trap_failure(error, guest, ms)
         .unwrap_or_else(|| Failure::trap(format!("it could not be started: {error:#}{}", because(guest))))
@@ -204,11 +227,17 @@ fn trap_failure(error: &wasmtime::Error, guest: &Guest, ms: u64) -> Option<Failu
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Some(Failure::timeout(format!("it did not answer within {ms} ms"))),
         Some(trap) => Some(Failure::trap(format!("it trapped: {trap}{}", because(guest)))),
-        None => error.downcast_ref::<Ended>().map(|Ended(why)| Failure::trap(why.as_str())),
+        None => error
+            .downcast_ref::<Ended>()
+            .map(|Ended(why)| Failure::trap(why.as_str())),
     }
 }
 
 /// What it was refused before, which is why it failed.
 fn because(guest: &Guest) -> String {
-    guest.meter.refused().map(|refused| format!(" ({refused})")).unwrap_or_default()
+    guest
+        .meter
+        .refused()
+        .map(|refused| format!(" ({refused})"))
+        .unwrap_or_default()
 }

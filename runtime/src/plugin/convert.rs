@@ -15,7 +15,10 @@ const MAX_WORD_BYTES: usize = 128;
 
 pub(super) fn document(from: &Document) -> types::Document {
     types::Document {
-        key: types::EntityKey { entity_type: from.entity_type.clone(), id: from.id.clone() },
+        key: types::EntityKey {
+            entity_type: from.entity_type.clone(),
+            id: from.id.clone(),
+        },
         cloud_id: from.cloud_id.clone(),
         version: from.version,
         deleted: from.deleted,
@@ -48,7 +51,10 @@ pub(super) fn conflict(from: &Case) -> strategy::Conflict {
 /// A plugin's own error, its words cut and made printable.
 pub(super) fn own_error(from: &types::PluginError, max_bytes: usize) -> Failure {
     let code = printable(&from.code, MAX_WORD_BYTES);
-    let field = from.field.as_deref().map(|field| printable(field, MAX_WORD_BYTES));
+    let field = from
+        .field
+        .as_deref()
+        .map(|field| printable(field, MAX_WORD_BYTES));
     let said = printable(&from.message, max_bytes);
     let message = match &field {
         Some(field) => format!("{code}: {said} (field `{field}`)"),

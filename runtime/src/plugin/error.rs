@@ -70,23 +70,46 @@ pub struct Failure {
 
 impl Failure {
     pub(super) fn timeout(message: impl Into<String>) -> Self {
-        Self { code: FailureCode::Timeout, message: message.into(), retryable: true, own: None }
+        Self {
+            code: FailureCode::Timeout,
+            message: message.into(),
+            retryable: true,
+            own: None,
+        }
     }
 
     pub(super) fn trap(message: impl Into<String>) -> Self {
-        Self { code: FailureCode::Trap, message: message.into(), retryable: false, own: None }
+        Self {
+            code: FailureCode::Trap,
+            message: message.into(),
+            retryable: false,
+            own: None,
+        }
     }
 
     pub(super) fn invalid_output(message: impl Into<String>) -> Self {
-        Self { code: FailureCode::InvalidOutput, message: message.into(), retryable: false, own: None }
+        Self {
+            code: FailureCode::InvalidOutput,
+            message: message.into(),
+            retryable: false,
+            own: None,
+        }
     }
 
     pub(super) fn missing(message: impl Into<String>) -> Self {
-        Self { code: FailureCode::Missing, message: message.into(), retryable: false, own: None }
+        Self {
+            code: FailureCode::Missing,
+            message: message.into(),
+            retryable: false,
+            own: None,
+        }
     }
 
     pub(super) fn shutting_down() -> Self {
-        Self { retryable: true, ..Self::missing("the plugin host is shutting down") }
+        Self {
+            retryable: true,
+            ..Self::missing("the plugin host is shutting down")
+        }
     }
 
     /// The instance is gone; whoever shared it has to be asked again in a new one.
@@ -167,7 +190,10 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 

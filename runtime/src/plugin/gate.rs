@@ -11,7 +11,9 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use super::bindings::mapper::exports::selaras::plugin::info::PluginInfo as Said;
 use super::bindings::mapper::{MapperPlugin, MapperPluginPre};
-use super::bindings::strategy::{StrategyPluginPre, exports::selaras::plugin::info::PluginInfo as StrategySaid};
+use super::bindings::strategy::{
+    StrategyPlugin, StrategyPluginPre, exports::selaras::plugin::info::PluginInfo as StrategySaid,
+};
 use super::cache::Cache;
 use super::call::{Door, Machine, Plugin, call_failure, start_failure};
 use super::compile::compile;
@@ -32,7 +34,7 @@ const MAX_ENTITY_TYPE_BYTES: usize = 128;
 const MAX_ATTRS_BYTES: usize = 64 << 10;
 
 /// The self-test's clock: the same component passes or fails the same way on every day.
-const SAMPLE_NOW_MS: u64 = 1_767_225_600_000;
+pub(super) const SAMPLE_NOW_MS: u64 = 1_767_225_600_000;
 
 /// What is known of an accepted plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,7 +93,11 @@ impl Gate {
         {
             tracing::warn!(plugin = info.name, %error, "compiled plugin code cannot be kept");
         }
-        Ok(Plugin { info, door, stats: Stats::new() })
+        Ok(Plugin {
+            info,
+            door,
+            stats: Stats::new(),
+        })
     }
 
     /// The component's code: from the cache, or compiled just now (then with the artifact to keep).
@@ -110,7 +116,10 @@ impl Gate {
         let artifact = compile(&machine.engine, bytes)?;
         let component = artifact.load(&machine.engine).map_err(|error| {
             // Fresh code that does not load asks for more than a slot of the pool has.
-            Refusal::new(RefusalCode::OverLimits, format!("the component needs more than a plugin gets: {error:#}"))
+            Refusal::new(
+                RefusalCode::OverLimits,
+                format!("the component needs more than a plugin gets: {error:#}"),
+            )
         })?;
         Ok((component, Some(artifact)))
     }
@@ -121,10 +130,12 @@ fn door(kind: Kind, pre: InstancePre<Guest>) -> Result<Door, Refusal> {
         Kind::Strategy => StrategyPluginPre::new(pre).map(Door::Strategy),
         Kind::Mapper => MapperPluginPre::new(pre).map(Door::Mapper),
     };
-    door.map_err(|error| {
-        let message = format!("an export of the {kind} is missing or has another type: {error:#}");
-        Refusal::new(RefusalCode::MissingExport, message)
-    })
+    door.map_err(|error| mistyped(&error))
+}
+
+fn mistyped(error: &wasmtime::Error) -> Refusal {
+    let message = format!("an export is missing or has another type than the interface says: {error:#}");
+    Refusal::new(RefusalCode::MissingExport, message)
 }
 
 /// Instantiates and asks the plugin who it is.
@@ -142,15 +153,21 @@ fn describe(machine: &Machine, door: &Door) -> Result<Said, Refusal> {
         };
         Refusal::new(code, format!("it does not start: {}", failure.message))
     };
+    let starting = match door {
+        Door::Strategy(pre) => pre.instance_pre().instantiate(&mut store),
+        Door::Mapper(pre) => pre.instance_pre().instantiate(&mut store),
+    };
+    let instance = starting.map_err(|error| started(&error, store.data()))?;
     let described = match door {
-        Door::Strategy(pre) => {
-            let plugin = pre.instantiate(&mut store).map_err(|error| started(&error, store.data()))?;
-            plugin.selaras_plugin_info().call_describe(&mut store).map(Said::from)
-        }
-        Door::Mapper(pre) => {
-            let plugin = pre.instantiate(&mut store).map_err(|error| started(&error, store.data()))?;
-            plugin.selaras_plugin_info().call_describe(&mut store)
-        }
+        Door::Strategy(_) => StrategyPlugin::new(&mut store, &instance)
+            .map_err(|error| mistyped(&error))?
+            .selaras_plugin_info()
+            .call_describe(&mut store)
+            .map(Said::from),
+        Door::Mapper(_) => MapperPlugin::new(&mut store, &instance)
+            .map_err(|error| mistyped(&error))?
+            .selaras_plugin_info()
+            .call_describe(&mut store),
     };
     described.map_err(|error| {
         let failure = call_failure(&error, store.data(), ms);
@@ -165,8 +182,20 @@ fn describe(machine: &Machine, door: &Door) -> Result<Said, Refusal> {
 
 impl From<StrategySaid> for Said {
     fn from(from: StrategySaid) -> Self {
-        let StrategySaid { name, version, description, entity_types, attrs } = from;
-        Self { name, version, description, entity_types, attrs }
+        let StrategySaid {
+            name,
+            version,
+            description,
+            entity_types,
+            attrs,
+        } = from;
+        Self {
+            name,
+            version,
+            description,
+            entity_types,
+            attrs,
+        }
     }
 }
 
@@ -181,17 +210,30 @@ fn info(kind: Kind, digest: String, name: Option<&str>, said: Said) -> Result<Pl
         )));
     }
     if said.version.is_empty() || said.version.len() > MAX_VERSION_BYTES {
-        return Err(bad(format!("its version has to be 1 to {MAX_VERSION_BYTES} bytes long")));
+        return Err(bad(format!(
+            "its version has to be 1 to {MAX_VERSION_BYTES} bytes long"
+        )));
     }
     if said.entity_types.len() > MAX_ENTITY_TYPES
-        || said.entity_types.iter().any(|ty| ty.is_empty() || ty.len() > MAX_ENTITY_TYPE_BYTES)
+        || said
+            .entity_types
+            .iter()
+            .any(|ty| ty.is_empty() || ty.len() > MAX_ENTITY_TYPE_BYTES)
     {
         return Err(bad(format!(
             "it may name {MAX_ENTITY_TYPES} entity types of 1 to {MAX_ENTITY_TYPE_BYTES} bytes"
         )));
     }
-    if said.attrs.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_ATTRS_BYTES {
-        return Err(bad(format!("its attributes have more than {MAX_ATTRS_BYTES} bytes")));
+    if said
+        .attrs
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum::<usize>()
+        > MAX_ATTRS_BYTES
+    {
+        return Err(bad(format!(
+            "its attributes have more than {MAX_ATTRS_BYTES} bytes"
+        )));
     }
     Ok(PluginInfo {
         name: name.to_owned(),
@@ -207,7 +249,9 @@ fn info(kind: Kind, digest: String, name: Option<&str>, said: Said) -> Result<Pl
 fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES
         && name.starts_with(|char: char| char.is_ascii_lowercase())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
 /// One call on a sample. An error of its own is a fair answer; a trap, a time-out or nonsense is not.
@@ -223,7 +267,10 @@ fn self_test(machine: &Machine, door: &Door, info: &PluginInfo) -> Result<(), Re
     let sample = |version, price: &str| sample(info, version, price);
     let fair = |what: &str, failure: Failure| match failure.code {
         FailureCode::Error => Ok(()),
-        _ => Err(Refusal::new(RefusalCode::SelfTestFailed, format!("{what} on a sample: {failure}"))),
+        _ => Err(Refusal::new(
+            RefusalCode::SelfTestFailed,
+            format!("{what} on a sample: {failure}"),
+        )),
     };
     match door {
         Door::Strategy(pre) => {
@@ -233,7 +280,10 @@ fn self_test(machine: &Machine, door: &Door, info: &PluginInfo) -> Result<(), Re
                 cloud: sample(3, "12.00"),
             };
             let asked = machine.ask_strategy(pre, &cx, &case, lookup, ms);
-            asked.outcome.map(drop).or_else(|failure| fair("resolve", failure))
+            asked
+                .outcome
+                .map(drop)
+                .or_else(|failure| fair("resolve", failure))
         }
         Door::Mapper(pre) => {
             for (what, direction) in [("to-cloud", Direction::ToCloud), ("to-local", Direction::ToLocal)] {
@@ -249,7 +299,11 @@ fn self_test(machine: &Machine, door: &Door, info: &PluginInfo) -> Result<(), Re
 
 fn sample(info: &PluginInfo, version: u64, price: &str) -> Document {
     Document {
-        entity_type: info.entity_types.first().cloned().unwrap_or_else(|| "product".into()),
+        entity_type: info
+            .entity_types
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "product".into()),
         id: "sample-1".into(),
         cloud_id: Some("cloud-sample-1".into()),
         version,

@@ -60,9 +60,15 @@ impl Guest {
             meter: Meter::new(limits),
             lookup: None,
             lookups: Vec::new(),
-            lookup_room: Room { entries: limits.lookups, bytes: limits.lookup_bytes },
+            lookup_room: Room {
+                entries: limits.lookups,
+                bytes: limits.lookup_bytes,
+            },
             log: Vec::new(),
-            log_room: Room { entries: limits.log_lines, bytes: limits.log_bytes },
+            log_room: Room {
+                entries: limits.log_lines,
+                bytes: limits.log_bytes,
+            },
             log_dropped: 0,
         }
     }
@@ -76,12 +82,24 @@ impl Guest {
     pub(super) fn take_traces(&mut self, limits: &Limits) -> Traces {
         let mut log = std::mem::take(&mut self.log);
         if self.log_dropped > 0 {
-            log.push((Level::Warn, format!("{} more log lines were dropped", self.log_dropped)));
+            log.push((
+                Level::Warn,
+                format!("{} more log lines were dropped", self.log_dropped),
+            ));
         }
         self.log_dropped = 0;
-        self.log_room = Room { entries: limits.log_lines, bytes: limits.log_bytes };
-        self.lookup_room = Room { entries: limits.lookups, bytes: limits.lookup_bytes };
-        Traces { lookups: std::mem::take(&mut self.lookups), log }
+        self.log_room = Room {
+            entries: limits.log_lines,
+            bytes: limits.log_bytes,
+        };
+        self.lookup_room = Room {
+            entries: limits.lookups,
+            bytes: limits.lookup_bytes,
+        };
+        Traces {
+            lookups: std::mem::take(&mut self.lookups),
+            log,
+        }
     }
 
     /// Records an answer before it is given.
@@ -117,26 +135,47 @@ impl log::Host for Guest {
 
 impl lookup::Host for Guest {
     fn get(&mut self, key: types::EntityKey) -> wasmtime::Result<Option<types::Document>> {
-        let answer = self.lookup.as_ref().and_then(|lookup| lookup.get(&key.entity_type, &key.id));
+        let answer = self
+            .lookup
+            .as_ref()
+            .and_then(|lookup| lookup.get(&key.entity_type, &key.id));
         let given = answer.as_ref().map(convert::document);
         let bytes = key.entity_type.len() + key.id.len() + answer.as_ref().map_or(0, weight);
-        self.record(bytes, || LookupAnswer::Get { entity_type: key.entity_type, id: key.id, answer })?;
+        self.record(bytes, || LookupAnswer::Get {
+            entity_type: key.entity_type,
+            id: key.id,
+            answer,
+        })?;
         Ok(given)
     }
 
     fn local_id(&mut self, entity_type: String, cloud_id: String) -> wasmtime::Result<Option<String>> {
-        let answer = self.lookup.as_ref().and_then(|lookup| lookup.local_id(&entity_type, &cloud_id));
+        let answer = self
+            .lookup
+            .as_ref()
+            .and_then(|lookup| lookup.local_id(&entity_type, &cloud_id));
         let given = answer.clone();
         let bytes = entity_type.len() + cloud_id.len() + answer.as_ref().map_or(0, String::len);
-        self.record(bytes, || LookupAnswer::LocalId { entity_type, cloud_id, answer })?;
+        self.record(bytes, || LookupAnswer::LocalId {
+            entity_type,
+            cloud_id,
+            answer,
+        })?;
         Ok(given)
     }
 
     fn cloud_id(&mut self, key: types::EntityKey) -> wasmtime::Result<Option<String>> {
-        let answer = self.lookup.as_ref().and_then(|lookup| lookup.cloud_id(&key.entity_type, &key.id));
+        let answer = self
+            .lookup
+            .as_ref()
+            .and_then(|lookup| lookup.cloud_id(&key.entity_type, &key.id));
         let given = answer.clone();
         let bytes = key.entity_type.len() + key.id.len() + answer.as_ref().map_or(0, String::len);
-        self.record(bytes, || LookupAnswer::CloudId { entity_type: key.entity_type, id: key.id, answer })?;
+        self.record(bytes, || LookupAnswer::CloudId {
+            entity_type: key.entity_type,
+            id: key.id,
+            answer,
+        })?;
         Ok(given)
     }
 }

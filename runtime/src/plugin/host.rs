@@ -76,17 +76,30 @@ impl Host {
     ///
     /// When WebAssembly cannot run here at all.
     pub fn start(config: HostConfig) -> Result<Self, HostError> {
-        let HostConfig { cache_dir, cache_key, threads, limits, monotonic_us } = config;
+        let HostConfig {
+            cache_dir,
+            cache_key,
+            threads,
+            limits,
+            monotonic_us,
+        } = config;
         let threads = threads.max(1);
         let slots = u32::try_from(threads + GATES).unwrap_or(u32::MAX);
         let engine = engine::start(slots, &limits)?;
         let cache = cache_dir.and_then(|dir| {
             Cache::open(&dir, cache_key, engine::compatibility(&engine))
-                .inspect_err(|error| tracing::warn!(dir = %dir.display(), %error, "no cache for compiled plugins"))
+                .inspect_err(
+                    |error| tracing::warn!(dir = %dir.display(), %error, "no cache for compiled plugins"),
+                )
                 .ok()
         });
         let ticker = Ticker::start(engine.clone()).map_err(HostError::Thread)?;
-        let machine = Arc::new(Machine { engine, limits, ticker, monotonic_us });
+        let machine = Arc::new(Machine {
+            engine,
+            limits,
+            ticker,
+            monotonic_us,
+        });
         let gate = Gate::new(&machine, cache).map_err(HostError::Link)?;
         Ok(Self(Arc::new(Inner {
             machine,
@@ -104,17 +117,25 @@ impl Host {
     ///
     /// Says what is wrong with it; the list shows it as refused.
     pub fn load(&self, bytes: &[u8], name: Option<&str>, source: Source) -> Result<PluginInfo, Refusal> {
-        let admitted = self.at_the_gate(&[(bytes, name)]).pop().expect("invariant: one answer each");
+        let admitted = self
+            .at_the_gate(&[(bytes, name)])
+            .pop()
+            .expect("invariant: one answer each");
         self.register(admitted, name, source)
     }
 
     /// Loads several, two at a time; registers them in their order, so that the first of a name keeps it.
     /// One answer each. Blocks.
     pub fn load_all(&self, candidates: &[Candidate]) -> Vec<Result<PluginInfo, Refusal>> {
-        let asked: Vec<_> = candidates.iter().map(|c| (c.bytes.as_ref(), c.name.as_deref())).collect();
+        let asked: Vec<_> = candidates
+            .iter()
+            .map(|c| (c.bytes.as_ref(), c.name.as_deref()))
+            .collect();
         let admitted = self.at_the_gate(&asked);
         let pairs = admitted.into_iter().zip(candidates);
-        pairs.map(|(result, c)| self.register(result, c.name.as_deref(), c.source.clone())).collect()
+        pairs
+            .map(|(result, c)| self.register(result, c.name.as_deref(), c.source.clone()))
+            .collect()
     }
 
     /// Would this component be accepted? The whole gate, without registering. Blocks.
@@ -123,7 +144,10 @@ impl Host {
     ///
     /// Says what is wrong with it.
     pub fn check(&self, bytes: &[u8]) -> Result<PluginInfo, Refusal> {
-        let admitted = self.at_the_gate(&[(bytes, None)]).pop().expect("invariant: one answer each");
+        let admitted = self
+            .at_the_gate(&[(bytes, None)])
+            .pop()
+            .expect("invariant: one answer each");
         admitted.map(|plugin| plugin.info)
     }
 
@@ -154,14 +178,19 @@ impl Host {
         };
         std::thread::scope(|scope| {
             for _ in 0..GATES.min(asked.len()) {
-                let builder = std::thread::Builder::new().name("plugin-gate".into()).stack_size(GATE_STACK);
+                let builder = std::thread::Builder::new()
+                    .name("plugin-gate".into())
+                    .stack_size(GATE_STACK);
                 if let Err(error) = builder.spawn_scoped(scope, pass) {
                     tracing::error!(%error, "no thread to load plugins on");
                 }
             }
         });
         let unanswered = || Err(internal("there is no thread to load it on"));
-        answers.into_iter().map(|answer| answer.into_inner().unwrap_or_else(unanswered)).collect()
+        answers
+            .into_iter()
+            .map(|answer| answer.into_inner().unwrap_or_else(unanswered))
+            .collect()
     }
 
     /// Every plugin: the active ones by name, then the refused.
@@ -185,13 +214,7 @@ impl Host {
     /// Asks a strategy to decide a conflict, in a fresh instance. Whatever happens is in the answer.
     ///
     /// Cancel-safe: a dropped call still ends within its time limit, its answer is dropped.
-    pub async fn resolve(
-        &self,
-        name: &str,
-        cx: CallContext,
-        case: Case,
-        lookup: Arc<dyn Lookup>,
-    ) -> Decided {
+    pub async fn resolve(&self, name: &str, cx: CallContext, case: Case, lookup: Arc<dyn Lookup>) -> Decided {
         let mut decided = self.resolve_many(name, cx, vec![case], lookup).await;
         decided.pop().expect("invariant: one answer each")
     }
@@ -206,7 +229,9 @@ impl Host {
     ) -> Vec<Decided> {
         let count = cases.len();
         let all = |failure: Failure| vec![Decided::without(name, failure); count];
-        let Some(plugin) = self.0.registry.find(name) else { return all(no_plugin(name)) };
+        let Some(plugin) = self.0.registry.find(name) else {
+            return all(no_plugin(name));
+        };
         let (machine, stopping) = (self.0.machine.clone(), self.0.stopping.clone());
         let decide = move || {
             let one = |case: &Case| {
@@ -233,10 +258,11 @@ impl Host {
     ) -> Vec<Result<Mapped, Failure>> {
         let count = documents.len();
         let all = |failure: Failure| vec![Err(failure); count];
-        let Some(plugin) = self.0.registry.find(name) else { return all(no_plugin(name)) };
+        let Some(plugin) = self.0.registry.find(name) else {
+            return all(no_plugin(name));
+        };
         let (machine, stopping) = (self.0.machine.clone(), self.0.stopping.clone());
-        let translate =
-            move || machine.translate(&plugin, direction, &cx, &documents, &lookup, &stopping);
+        let translate = move || machine.translate(&plugin, direction, &cx, &documents, &lookup, &stopping);
         self.on_a_thread(translate).await.unwrap_or_else(all)
     }
 
@@ -248,6 +274,12 @@ impl Host {
         self.0.machine.ticker.stop();
     }
 
+    /// The ticker sleeps.
+    #[cfg(test)]
+    pub(super) fn time_stands_still(&self) -> bool {
+        self.0.machine.ticker.is_asleep()
+    }
+
     async fn on_a_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -257,8 +289,14 @@ impl Host {
             // Nobody waits any more when the caller was cancelled.
             let _ = done.send(work());
         };
-        self.0.threads.run(job).await.map_err(|_| Failure::shutting_down())?;
-        answer.await.map_err(|_| Failure::trap("the call broke off inside the host"))
+        self.0
+            .threads
+            .run(job)
+            .await
+            .map_err(|_| Failure::shutting_down())?;
+        answer
+            .await
+            .map_err(|_| Failure::trap("the call broke off inside the host"))
     }
 }
 

@@ -96,7 +96,9 @@ impl ResourceLimiter for Meter {
         let total = self.memory_used.saturating_add(desired.saturating_sub(current));
         if total > self.memory_limit {
             let mib = self.memory_limit >> 20;
-            self.refused = Some(format!("it asked for {total} bytes of memory, a plugin gets {mib} MiB"));
+            self.refused = Some(format!(
+                "it asked for {total} bytes of memory, a plugin gets {mib} MiB"
+            ));
             return Ok(false);
         }
         self.memory_used = total;
@@ -111,7 +113,9 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         if desired > self.table_limit {
             let limit = self.table_limit;
-            self.refused = Some(format!("it asked for {desired} table elements, a plugin gets {limit}"));
+            self.refused = Some(format!(
+                "it asked for {desired} table elements, a plugin gets {limit}"
+            ));
             return Ok(false);
         }
         Ok(true)
@@ -136,9 +140,15 @@ mod tests {
 
     #[test]
     fn memory_is_summed_over_all_memories() {
-        let mut meter = Meter::new(&Limits { memory_bytes: 3 << 16, ..Limits::default() });
+        let mut meter = Meter::new(&Limits {
+            memory_bytes: 3 << 16,
+            ..Limits::default()
+        });
         assert!(meter.memory_growing(0, 2 << 16, None).unwrap());
-        assert!(meter.memory_growing(0, 1 << 16, None).unwrap(), "a second memory fits exactly");
+        assert!(
+            meter.memory_growing(0, 1 << 16, None).unwrap(),
+            "a second memory fits exactly"
+        );
         assert!(!meter.memory_growing(1 << 16, 2 << 16, None).unwrap());
         assert!(meter.refused().unwrap().contains("memory"));
     }

@@ -56,11 +56,18 @@ impl Machine {
                 continue;
             }
             if timeouts >= MAX_TIMEOUTS {
-                results.push(Err(Failure::timeout("not tried: the documents before it all ran out of time")));
+                results.push(Err(Failure::timeout(
+                    "not tried: the documents before it all ran out of time",
+                )));
                 continue;
             }
             let started = (self.monotonic_us)();
-            let asked = Question { direction, cx: &cx, document, lookup };
+            let asked = Question {
+                direction,
+                cx: &cx,
+                document,
+                lookup,
+            };
             let mut result = self.step(pre, &mut open, &asked, plugin);
             if shared && matches!(&result, (Err(failure), true) if failure.lost_the_instance()) {
                 // It may be the fault of a document before it: again, alone, and so for all that follow.
@@ -73,7 +80,9 @@ impl Machine {
             let (outcome, _) = result;
             let timed_out = matches!(&outcome, Err(f) if f.code == super::FailureCode::Timeout);
             timeouts = if timed_out { timeouts + 1 } else { 0 };
-            plugin.stats.time((self.monotonic_us)().saturating_sub(started), outcome.is_err());
+            plugin
+                .stats
+                .time((self.monotonic_us)().saturating_sub(started), outcome.is_err());
             results.push(outcome);
         }
         results
@@ -95,7 +104,11 @@ impl Machine {
             asked
         });
         match answer {
-            Ok(Asked { outcome, fuel, traces }) => {
+            Ok(Asked {
+                outcome,
+                fuel,
+                traces,
+            }) => {
                 plugin.stats.burn(fuel);
                 write_log(&plugin.info.name, traces);
                 (outcome, had_served)
@@ -121,12 +134,23 @@ impl Machine {
                 match pre.instantiate(&mut store) {
                     Ok(instance) => {
                         store.data_mut().open(asked.lookup.clone());
-                        Open { store, instance, served: false }
+                        Open {
+                            store,
+                            instance,
+                            served: false,
+                        }
                     }
                     Err(error) => {
                         let failure = start_failure(&error, store.data(), ms);
                         let traces = store.data_mut().take_traces(&self.limits);
-                        return (Asked { outcome: Err(failure), fuel: used(&store), traces }, None);
+                        return (
+                            Asked {
+                                outcome: Err(failure),
+                                fuel: used(&store),
+                                traces,
+                            },
+                            None,
+                        );
                     }
                 }
             }
@@ -148,7 +172,14 @@ impl Machine {
         };
         let fuel = used(&open.store) - before;
         let traces = open.store.data_mut().take_traces(&self.limits);
-        (Asked { outcome, fuel, traces }, alive.then_some(open))
+        (
+            Asked {
+                outcome,
+                fuel,
+                traces,
+            },
+            alive.then_some(open),
+        )
     }
 
     /// One mapper call on its own: the gate's self-test.
@@ -162,7 +193,12 @@ impl Machine {
         ms: u64,
     ) -> Result<Mapped, Failure> {
         let cx = convert::context(cx);
-        let asked = Question { direction, cx: &cx, document, lookup };
+        let asked = Question {
+            direction,
+            cx: &cx,
+            document,
+            lookup,
+        };
         self.ask_mapper(pre, None, &asked, ms).0.outcome
     }
 

@@ -38,14 +38,17 @@ pub(super) fn mapped(
         Direction::ToCloud => "for the cloud",
         Direction::ToLocal => "for the outlet",
     };
-    object(limits, &answer.body)
-        .map_err(|why| Failure::invalid_output(format!("the document {side} {why}")))
+    object(limits, &answer.body).map_err(|why| Failure::invalid_output(format!("the document {side} {why}")))
 }
 
 /// The text of a JSON object, not too long and not too deep; else what is wrong with it.
 fn object(limits: &Limits, text: &str) -> Result<(), String> {
     if text.len() > limits.result_bytes {
-        return Err(format!("has {} bytes, at most {} are taken", text.len(), limits.result_bytes));
+        return Err(format!(
+            "has {} bytes, at most {} are taken",
+            text.len(),
+            limits.result_bytes
+        ));
     }
     if deeper_than(text, MAX_DEPTH) {
         return Err(format!("is nested deeper than {MAX_DEPTH}"));
@@ -137,8 +140,15 @@ mod tests {
         let nested = |n: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(n), "]".repeat(n));
         assert_eq!(check(&nested(127)), Ok(()));
         assert!(check(&nested(128)).unwrap_err().contains("deeper"));
-        assert!(check(&nested(400_000)).unwrap_err().contains("deeper"), "without overflowing the stack");
-        assert_eq!(check(&format!(r#"{{"a":"{}"}}"#, r#"[[\"{"#.repeat(1_000))), Ok(()), "brackets in strings");
+        assert!(
+            check(&nested(400_000)).unwrap_err().contains("deeper"),
+            "without overflowing the stack"
+        );
+        assert_eq!(
+            check(&format!(r#"{{"a":"{}"}}"#, r#"[[\"{"#.repeat(1_000))),
+            Ok(()),
+            "brackets in strings"
+        );
         let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
         assert!(check(&long).unwrap_err().contains("bytes"));
     }
@@ -146,7 +156,10 @@ mod tests {
     #[test]
     fn words_are_cut_on_a_character_and_cannot_play_tricks() {
         assert_eq!(printable("harga naik", 100), "harga naik");
-        assert_eq!(printable("a\n\u{1b}[31mb\u{202e}c", 100), "a\\n\\u{1b}[31mb\\u{202e}c");
+        assert_eq!(
+            printable("a\n\u{1b}[31mb\u{202e}c", 100),
+            "a\\n\\u{1b}[31mb\\u{202e}c"
+        );
         assert_eq!(printable("éé", 3), "é");
         assert_eq!(printable("a\n", 2), "a", "an escape is not cut in two");
         assert!(printable(&"😀".repeat(5_000), 4_096).len() <= 4_096);

@@ -82,8 +82,12 @@ impl Registry {
             }
             tracing::warn!(plugin = info.name, %owner, "the binary's own plugin takes its name back");
         }
-        plugins.refused.retain(|(refused, _), _| *refused != source || source == Source::Embedded);
-        plugins.active.insert(info.name.clone(), (source, Arc::new(plugin)));
+        plugins
+            .refused
+            .retain(|(refused, _), _| *refused != source || source == Source::Embedded);
+        plugins
+            .active
+            .insert(info.name.clone(), (source, Arc::new(plugin)));
         Ok(info)
     }
 
@@ -91,9 +95,10 @@ impl Registry {
     pub(super) fn refuse(&self, name: Option<&str>, source: &Source, refusal: &Refusal) {
         let name = match (name, source) {
             (Some(name), _) => name.to_owned(),
-            (None, Source::File(path)) => {
-                path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
-            }
+            (None, Source::File(path)) => path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             (None, Source::Embedded) => String::from("embedded"),
         };
         tracing::warn!(plugin = name, %source, %refusal, "a plugin is refused");
@@ -111,20 +116,29 @@ impl Registry {
     /// All of them, the active ones first.
     pub(super) fn list(&self) -> Vec<PluginStatus> {
         let plugins = self.0.read();
-        let active = plugins.active.iter().map(|(name, (source, plugin))| status(name, source, plugin));
-        let refused = plugins.refused.iter().map(|((source, name), refusal)| PluginStatus {
-            name: name.clone(),
-            source: source.clone(),
-            state: PluginState::Refused(refusal.clone()),
-            usage: Usage::default(),
-        });
+        let active = plugins
+            .active
+            .iter()
+            .map(|(name, (source, plugin))| status(name, source, plugin));
+        let refused = plugins
+            .refused
+            .iter()
+            .map(|((source, name), refusal)| PluginStatus {
+                name: name.clone(),
+                source: source.clone(),
+                state: PluginState::Refused(refusal.clone()),
+                usage: Usage::default(),
+            });
         active.chain(refused).collect()
     }
 
     /// The active plugin of this name.
     pub(super) fn get(&self, name: &str) -> Option<PluginStatus> {
         let plugins = self.0.read();
-        plugins.active.get(name).map(|(source, plugin)| status(name, source, plugin))
+        plugins
+            .active
+            .get(name)
+            .map(|(source, plugin)| status(name, source, plugin))
     }
 }
 

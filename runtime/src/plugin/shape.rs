@@ -36,11 +36,20 @@ impl std::fmt::Display for Kind {
 /// Says what it is instead.
 pub(super) fn precheck(bytes: &[u8], max_bytes: usize) -> Result<(), Refusal> {
     if bytes.len() > max_bytes {
-        let message = format!("the file has {} bytes, a component may have {max_bytes}", bytes.len());
+        let message = format!(
+            "the file has {} bytes, a component may have {max_bytes}",
+            bytes.len()
+        );
         return Err(Refusal::new(RefusalCode::TooLarge, message));
     }
-    let Some((b"\0asm", rest)) = bytes.split_first_chunk::<4>().map(|(magic, rest)| (magic as &[u8], rest)) else {
-        return Err(Refusal::new(RefusalCode::NotWebassembly, "this is not a WebAssembly file"));
+    let Some((b"\0asm", rest)) = bytes
+        .split_first_chunk::<4>()
+        .map(|(magic, rest)| (magic as &[u8], rest))
+    else {
+        return Err(Refusal::new(
+            RefusalCode::NotWebassembly,
+            "this is not a WebAssembly file",
+        ));
     };
     match rest.split_first_chunk::<4>() {
         // Version 13, layer 1: the component model's binary format.
@@ -49,7 +58,10 @@ pub(super) fn precheck(bytes: &[u8], max_bytes: usize) -> Result<(), Refusal> {
             RefusalCode::CoreModule,
             "this is a core WebAssembly module, not a component; make one with `wasm-tools component new`",
         )),
-        _ => Err(Refusal::new(RefusalCode::Invalid, "this WebAssembly file is of an unknown version or cut off")),
+        _ => Err(Refusal::new(
+            RefusalCode::Invalid,
+            "this WebAssembly file is of an unknown version or cut off",
+        )),
     }
 }
 
@@ -61,7 +73,9 @@ pub(super) fn precheck(bytes: &[u8], max_bytes: usize) -> Result<(), Refusal> {
 pub(super) fn kind(engine: &Engine, component: &Component) -> Result<Kind, Refusal> {
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
-        let allowed = ["log", "lookup", "types"].iter().any(|interface| is(name, interface));
+        let allowed = ["log", "lookup", "types"]
+            .iter()
+            .any(|interface| is(name, interface));
         if !allowed {
             return Err(Refusal::new(
                 RefusalCode::ImportNotAllowed,
@@ -92,14 +106,24 @@ pub(super) fn kind(engine: &Engine, component: &Component) -> Result<Kind, Refus
 }
 
 fn is(name: &str, interface: &str) -> bool {
-    name.strip_prefix(PACKAGE).and_then(|name| name.strip_suffix(VERSION)) == Some(interface)
+    name.strip_prefix(PACKAGE)
+        .and_then(|name| name.strip_suffix(VERSION))
+        == Some(interface)
 }
 
 fn stranger(exports: &[String]) -> Refusal {
     let wanted = format!("{PACKAGE}strategy{VERSION} or {PACKAGE}mapper{VERSION}");
     let what = match exports {
         [] => "nothing".to_owned(),
-        names => names.iter().take(8).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        names => names
+            .iter()
+            .take(8)
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
     };
-    Refusal::new(RefusalCode::WrongWorld, format!("the component exports {what}, but neither {wanted}"))
+    Refusal::new(
+        RefusalCode::WrongWorld,
+        format!("the component exports {what}, but neither {wanted}"),
+    )
 }

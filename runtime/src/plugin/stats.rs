@@ -60,8 +60,11 @@ impl Stats {
     }
 
     pub(super) fn usage(&self) -> Usage {
-        let counts: Vec<u64> =
-            self.buckets.iter().map(|bucket| u64::from(bucket.load(Ordering::Relaxed))).collect();
+        let counts: Vec<u64> = self
+            .buckets
+            .iter()
+            .map(|bucket| u64::from(bucket.load(Ordering::Relaxed)))
+            .collect();
         Usage {
             calls: self.calls.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
@@ -109,7 +112,10 @@ mod tests {
             let stats = Stats::new();
             stats.count(us, 1, false);
             let shown = stats.usage().p50_us;
-            assert!(shown >= us && shown <= us + us / 4 + 1, "{us} is shown as {shown}");
+            assert!(
+                shown >= us && shown <= us + us / 4 + 1,
+                "{us} is shown as {shown}"
+            );
         }
     }
 

@@ -42,7 +42,10 @@ impl Threads {
                 .map_err(HostError::Thread)?;
             handles.push(handle);
         }
-        Ok(Self { jobs: Mutex::new(Some(sender)), handles: Mutex::new(handles) })
+        Ok(Self {
+            jobs: Mutex::new(Some(sender)),
+            handles: Mutex::new(handles),
+        })
     }
 
     /// Queues a job, waiting for room.
@@ -97,7 +100,10 @@ mod tests {
             .unwrap();
         assert!(answer.await.is_err());
         let (done, answer) = oneshot::channel();
-        threads.run(move || done.send(7).expect("the test waits")).await.unwrap();
+        threads
+            .run(move || done.send(7).expect("the test waits"))
+            .await
+            .unwrap();
         assert_eq!(answer.await, Ok(7));
     }
 
@@ -116,7 +122,10 @@ mod tests {
         let mut answers = Vec::new();
         for _ in 0..10 {
             let (done, answer) = oneshot::channel();
-            threads.run(move || done.send(()).expect("the test waits")).await.unwrap();
+            threads
+                .run(move || done.send(()).expect("the test waits"))
+                .await
+                .unwrap();
             answers.push(answer);
         }
         answers

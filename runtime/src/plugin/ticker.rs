@@ -55,7 +55,11 @@ impl Ticker {
             .stack_size(64 << 10)
             .spawn(move || tick(&engine, &seen))?;
         let thread = handle.thread().clone();
-        Ok(Self { shared, thread, handle: Mutex::new(Some(handle)) })
+        Ok(Self {
+            shared,
+            thread,
+            handle: Mutex::new(Some(handle)),
+        })
     }
 
     /// Lets time run until the guard is dropped.
@@ -76,6 +80,11 @@ impl Ticker {
         {
             tracing::error!("the plugin ticker panicked");
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.shared.asleep.load(Ordering::SeqCst)
     }
 
     fn signal(&self) {

@@ -24,7 +24,10 @@ pub(super) struct Artifact {
 impl Artifact {
     /// What the compiler just returned.
     pub(super) fn from_compiler(code: Vec<u8>) -> Self {
-        Self { sealed: code, start: 0 }
+        Self {
+            sealed: code,
+            start: 0,
+        }
     }
 
     /// Opens what [`Artifact::seal`] wrote; `None` when a single byte, the key or the `purpose` differs.
@@ -36,7 +39,10 @@ impl Artifact {
         }
         // Constant time.
         mac(key, purpose, code).verify_slice(tag).ok()?;
-        Some(Self { sealed, start: HEADER_BYTES })
+        Some(Self {
+            sealed,
+            start: HEADER_BYTES,
+        })
     }
 
     /// The bytes to keep: magic, MAC over `purpose` and code, code.
@@ -58,7 +64,10 @@ impl Artifact {
     /// # Errors
     ///
     /// When it was compiled for another wasmtime, other settings or another processor.
-    #[allow(unsafe_code, reason = "loading compiled code is unsafe by nature; see the file's head")]
+    #[allow(
+        unsafe_code,
+        reason = "loading compiled code is unsafe by nature; see the file's head"
+    )]
     pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
         // SAFETY: `deserialize` asks that the bytes come unchanged from wasmtime's own compiler. Both constructors
         // ensure it: `from_compiler` is called on the compiler's answer only, `unseal` checked an HMAC-SHA256 under
@@ -87,13 +96,25 @@ mod tests {
         let sealed = Artifact::from_compiler(b"machine code".to_vec()).seal(&KEY, b"a");
         let opened = Artifact::unseal(sealed.clone(), &KEY, b"a").expect("opens");
         assert_eq!(opened.code(), b"machine code");
-        assert!(Artifact::unseal(sealed.clone(), &KEY, b"b").is_none(), "another purpose");
-        assert!(Artifact::unseal(sealed.clone(), &[8; 32], b"a").is_none(), "another key");
-        assert!(Artifact::unseal(sealed[..20].to_vec(), &KEY, b"a").is_none(), "a torn file");
+        assert!(
+            Artifact::unseal(sealed.clone(), &KEY, b"b").is_none(),
+            "another purpose"
+        );
+        assert!(
+            Artifact::unseal(sealed.clone(), &[8; 32], b"a").is_none(),
+            "another key"
+        );
+        assert!(
+            Artifact::unseal(sealed[..20].to_vec(), &KEY, b"a").is_none(),
+            "a torn file"
+        );
         for at in 0..sealed.len() {
             let mut bent = sealed.clone();
             bent[at] ^= 1;
-            assert!(Artifact::unseal(bent, &KEY, b"a").is_none(), "byte {at} changed unnoticed");
+            assert!(
+                Artifact::unseal(bent, &KEY, b"a").is_none(),
+                "byte {at} changed unnoticed"
+            );
         }
     }
 }
