@@ -5,11 +5,14 @@
 //! plugins or the rules, and no type of the storage engine leaves [`sled`](crate::store::SledStore)'s own file.
 
 mod batch;
+pub mod entity_rows;
 mod error;
 mod group;
+pub mod keys;
 mod ledger;
 mod memory;
 mod meta;
+pub mod rows;
 mod sled;
 mod writer;
 
