@@ -136,7 +136,11 @@ impl Engine {
                 accounts: Accounts::new(&salt),
                 link: Mutex::new(Link::default()),
                 signals: Signals::default(),
-                last_run: Mutex::new(LastRun { success_at, offset, ..LastRun::default() }),
+                last_run: Mutex::new(LastRun {
+                    success_at,
+                    offset,
+                    ..LastRun::default()
+                }),
                 pulled_at: AtomicU64::new(0),
                 feed: watch::channel(head).0,
                 shutdown: parts.shutdown,
@@ -163,17 +167,21 @@ impl Engine {
     /// Asks for a run, or joins the one that is going, and waits for its report.
     pub async fn run_now(&self) -> RunReport {
         let started_at = self.now();
-        self.inner.signals.ask_and_wait().await.unwrap_or_else(|| RunReport {
-            status: RunStatus::Failed,
-            pushed: 0,
-            push_failed: 0,
-            pulled: 0,
-            conflicts_resolved: 0,
-            conflicts_deferred: 0,
-            started_at,
-            duration_ms: 0,
-            error: Some("the outlet is shutting down".to_owned()),
-        })
+        self.inner
+            .signals
+            .ask_and_wait()
+            .await
+            .unwrap_or_else(|| RunReport {
+                status: RunStatus::Failed,
+                pushed: 0,
+                push_failed: 0,
+                pulled: 0,
+                conflicts_resolved: 0,
+                conflicts_deferred: 0,
+                started_at,
+                duration_ms: 0,
+                error: Some("the outlet is shutting down".to_owned()),
+            })
     }
 
     /// The largest document of a type, in bytes.
@@ -235,5 +243,8 @@ impl Engine {
 fn bindings(rows: &Rows) -> Result<HashMap<String, StoredBinding>, Unavailable> {
     let (from, to) = keys::all(keys::BINDING);
     let found: Vec<(Vec<u8>, StoredBinding)> = rows.page((&from, &to), Direction::Forward, 10_000)?;
-    Ok(found.into_iter().map(|(key, row)| (String::from_utf8_lossy(&key[1..]).into_owned(), row)).collect())
+    Ok(found
+        .into_iter()
+        .map(|(key, row)| (String::from_utf8_lossy(&key[1..]).into_owned(), row))
+        .collect())
 }

@@ -94,6 +94,11 @@ impl Doc {
         Doc(text.into())
     }
 
+    /// The text itself, shared.
+    pub fn into_text(self) -> Arc<str> {
+        self.0
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

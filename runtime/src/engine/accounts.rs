@@ -36,7 +36,8 @@ impl UserRow {
 
 /// Argon2id by OWASP's figures for 19 MiB: two passes, one lane.
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(19 * 1024, 2, 1, None).expect("invariant: the figures are within Argon2's limits");
+    let params =
+        Params::new(19 * 1024, 2, 1, None).expect("invariant: the figures are within Argon2's limits");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
@@ -57,7 +58,10 @@ pub struct Accounts {
 impl Accounts {
     /// Accounts with a decoy made from these random bytes.
     pub fn new(random: &[u8; 16]) -> Self {
-        Self { slots: Arc::new(Semaphore::new(2)), nobody: Arc::from(hash("nobody has this password", random)) }
+        Self {
+            slots: Arc::new(Semaphore::new(2)),
+            nobody: Arc::from(hash("nobody has this password", random)),
+        }
     }
 }
 
@@ -115,13 +119,23 @@ impl Engine {
     /// See [`LoginError`].
     pub async fn login(&self, username: &str, password: &str) -> Result<User, LoginError> {
         let accounts = &self.inner.accounts;
-        let row = users(&self.inner.rows, 10_000)?.into_iter().find(|row| row.username == username);
-        let kept = row.as_ref().map_or_else(|| accounts.nobody.to_string(), |row| row.password_hash.clone());
+        let row = users(&self.inner.rows, 10_000)?
+            .into_iter()
+            .find(|row| row.username == username);
+        let kept = row
+            .as_ref()
+            .map_or_else(|| accounts.nobody.to_string(), |row| row.password_hash.clone());
         let password = password.to_owned();
-        let slot = accounts.slots.clone().acquire_owned().await.expect("invariant: the semaphore is never closed");
+        let slot = accounts
+            .slots
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("invariant: the semaphore is never closed");
         let matches = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            PasswordHash::new(&kept).is_ok_and(|kept| hasher().verify_password(password.as_bytes(), &kept).is_ok())
+            PasswordHash::new(&kept)
+                .is_ok_and(|kept| hasher().verify_password(password.as_bytes(), &kept).is_ok())
         })
         .await
         .unwrap_or(false);

@@ -708,8 +708,13 @@ pub struct Outlet {
 }
 
 /// The names of the profile's fields.
-pub const PROFILE_FIELDS: [&str; 5] =
-    ["outlet_address", "outlet_phone", "receipt_footer", "social_media", "target_spend_per_pax"];
+pub const PROFILE_FIELDS: [&str; 5] = [
+    "outlet_address",
+    "outlet_phone",
+    "receipt_footer",
+    "social_media",
+    "target_spend_per_pax",
+];
 
 /// A change of the outlet's configuration. `None`: as it is.
 #[derive(Clone, Default)]

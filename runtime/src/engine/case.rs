@@ -138,7 +138,11 @@ impl Asked {
     pub fn by_strategy(binding: &Binding, decided: Decided, at: Millis) -> Self {
         let (decision, reason, error) = match decided.outcome {
             Ok(verdict) => (decision(verdict.decision), verdict.reason, None),
-            Err(failure) => (Decision::Defer, failure.message, Some(failure.code.as_str().to_owned())),
+            Err(failure) => (
+                Decision::Defer,
+                failure.message,
+                Some(failure.code.as_str().to_owned()),
+            ),
         };
         Self {
             decision,
@@ -157,10 +161,19 @@ impl Asked {
     /// Nobody was asked: the mapper skips the cloud's side, or conflicts repeat too often.
     pub fn nobody(binding: &Binding, contest: &Contest, at: Millis) -> Self {
         let (error, reason) = match &contest.seen {
-            Seen::Skipped(reason) => ("mapper-skips", format!("the mapper skips the cloud's document: {reason}")),
-            _ => ("too-many-conflicts", "this entity's conflicts repeat without a success in between".to_owned()),
+            Seen::Skipped(reason) => (
+                "mapper-skips",
+                format!("the mapper skips the cloud's document: {reason}"),
+            ),
+            _ => (
+                "too-many-conflicts",
+                "this entity's conflicts repeat without a success in between".to_owned(),
+            ),
         };
-        Self { error: Some(error.to_owned()), ..Self::words(binding, Decision::Defer, reason, at) }
+        Self {
+            error: Some(error.to_owned()),
+            ..Self::words(binding, Decision::Defer, reason, at)
+        }
     }
 
     /// A person's own decision.
@@ -181,6 +194,9 @@ impl Asked {
 
     /// The same under another strategy's name.
     pub fn named(self, strategy: &str) -> Self {
-        Self { strategy: strategy.to_owned(), ..self }
+        Self {
+            strategy: strategy.to_owned(),
+            ..self
+        }
     }
 }

@@ -3,8 +3,8 @@
 use crate::cloud::{Client, CloudConfig, check_url};
 use crate::engine::Engine;
 use crate::engine::api::{
-    Actor, Binding, BindingPatch, CloudTest, ConfigError, Outlet, OutletPatch, OutletView, PROFILE_FIELDS, SyncSettings,
-    Unavailable,
+    Actor, Binding, BindingPatch, CloudTest, ConfigError, Outlet, OutletPatch, OutletView, PROFILE_FIELDS,
+    SyncSettings, Unavailable,
 };
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
@@ -83,7 +83,11 @@ impl Engine {
             batch.delete(keys::named(keys::META, CHECKPOINT.as_bytes()));
         }
         self.commit_settings(batch).await?;
-        tracing::info!(by = actor.id, outlet_id = stored.outlet_id, "the outlet's configuration was changed");
+        tracing::info!(
+            by = actor.id,
+            outlet_id = stored.outlet_id,
+            "the outlet's configuration was changed"
+        );
         self.replace_settings(|old| {
             Settings::build(
                 old.defaults.clone(),
@@ -97,15 +101,20 @@ impl Engine {
     }
 
     fn rebinds(&self, outlet: &Outlet, patch: &OutletPatch) -> Result<bool, ConfigError> {
-        let Some(wanted) = &patch.outlet_id else { return Ok(false) };
+        let Some(wanted) = &patch.outlet_id else {
+            return Ok(false);
+        };
         if outlet.outlet_id.is_empty() || *wanted == outlet.outlet_id {
             return Ok(false);
         }
         let store = self.inner.rows.store();
-        let counts = [Counter::Records, Counter::Pending, Counter::Failed].map(|counter| store.counter(counter));
+        let counts =
+            [Counter::Records, Counter::Pending, Counter::Failed].map(|counter| store.counter(counter));
         let holds_data = counts.iter().any(|count| *count > 0) || self.checkpoint()?.is_some();
         match (holds_data, patch.rebind) {
-            (true, false) => Err(ConfigError::Rebind { current: outlet.outlet_id.clone() }),
+            (true, false) => Err(ConfigError::Rebind {
+                current: outlet.outlet_id.clone(),
+            }),
             (rebinds, _) => Ok(rebinds),
         }
     }
@@ -174,7 +183,13 @@ impl Engine {
         tracing::info!(by = actor.id, "the sync settings were changed");
         self.replace_settings(|old| {
             let (defaults, stored) = (old.defaults.clone(), old.stored.clone());
-            Settings::build(defaults, stored, sync.clone(), old.bindings().clone(), &|config| self.connect(config))
+            Settings::build(
+                defaults,
+                stored,
+                sync.clone(),
+                old.bindings().clone(),
+                &|config| self.connect(config),
+            )
         });
         Ok(())
     }
@@ -185,7 +200,10 @@ impl Engine {
     /// See [`ConfigError`].
     pub async fn toggle_sync(&self, enabled: Option<bool>, actor: &Actor) -> Result<bool, ConfigError> {
         let enabled = enabled.unwrap_or(!self.settings().outlet.sync_enabled);
-        let patch = OutletPatch { sync_enabled: Some(enabled), ..OutletPatch::default() };
+        let patch = OutletPatch {
+            sync_enabled: Some(enabled),
+            ..OutletPatch::default()
+        };
         self.store_outlet(patch, actor).await?;
         Ok(enabled)
     }
@@ -207,16 +225,28 @@ impl Engine {
     ) -> Result<Arc<Binding>, ConfigError> {
         self.check_binding(entity_type, &patch)?;
         let _one = self.inner.configuring.lock().await;
-        let stored = self.settings().bindings().get(entity_type).cloned().unwrap_or_default().patched(patch);
+        let stored = self
+            .settings()
+            .bindings()
+            .get(entity_type)
+            .cloned()
+            .unwrap_or_default()
+            .patched(patch);
         let mut batch = Batch::new();
-        put(&mut batch, keys::named(keys::BINDING, entity_type.as_bytes()), &stored);
+        put(
+            &mut batch,
+            keys::named(keys::BINDING, entity_type.as_bytes()),
+            &stored,
+        );
         self.commit_settings(batch).await?;
         tracing::info!(by = actor.id, entity_type, "a binding was changed");
         self.replace_settings(|old| {
             let mut bindings: HashMap<String, StoredBinding> = old.bindings().clone();
             bindings.insert(entity_type.to_owned(), stored.clone());
             let (defaults, stored) = (old.defaults.clone(), old.stored.clone());
-            Settings::build(defaults, stored, old.sync.clone(), bindings, &|config| self.connect(config))
+            Settings::build(defaults, stored, old.sync.clone(), bindings, &|config| {
+                self.connect(config)
+            })
         });
         Ok(self.binding(entity_type))
     }
@@ -230,26 +260,54 @@ impl Engine {
         };
         let is = |name: &str, kind| self.inner.host.kind_of(name) == Some(kind);
         if let Some(strategy) = &patch.strategy {
-            check(is(strategy, Kind::Strategy), "strategy", "no strategy of this name is loaded: see GET /api/v1/plugins");
+            check(
+                is(strategy, Kind::Strategy),
+                "strategy",
+                "no strategy of this name is loaded: see GET /api/v1/plugins",
+            );
         }
         if let Some(Some(mapper)) = &patch.mapper {
-            check(is(mapper, Kind::Mapper), "mapper", "no mapper of this name is loaded: see GET /api/v1/plugins");
+            check(
+                is(mapper, Kind::Mapper),
+                "mapper",
+                "no mapper of this name is loaded: see GET /api/v1/plugins",
+            );
         }
         let named = patch.cloud_type.is_some() || patch.collection.is_some();
-        check(!(named && entity_type == DEFAULT_TYPE), "cloud_type", "names of one type cannot be the default of all");
+        check(
+            !(named && entity_type == DEFAULT_TYPE),
+            "cloud_type",
+            "names of one type cannot be the default of all",
+        );
         if let Some(name) = &patch.cloud_type {
-            check(is_wire_name(name), "cloud_type", "1 to 64 letters, digits, _, - or .");
+            check(
+                is_wire_name(name),
+                "cloud_type",
+                "1 to 64 letters, digits, _, - or .",
+            );
         }
         if let Some(name) = &patch.collection {
-            check(is_wire_name(name), "collection", "1 to 64 letters, digits, _, - or .");
+            check(
+                is_wire_name(name),
+                "collection",
+                "1 to 64 letters, digits, _, - or .",
+            );
         }
         if let Some(priority) = patch.priority {
             check(priority <= 9, "priority", "0 (first) to 9 (last)");
         }
         if let Some(bytes) = patch.max_document_bytes {
-            check((1024..=4 << 20).contains(&bytes), "max_document_bytes", "1,024 to 4,194,304");
+            check(
+                (1024..=4 << 20).contains(&bytes),
+                "max_document_bytes",
+                "1,024 to 4,194,304",
+            );
         }
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Invalid(problems))
+        }
     }
 
     async fn commit_settings(&self, batch: Batch) -> Result<(), Unavailable> {
@@ -283,11 +341,20 @@ pub(super) fn connect(config: CloudConfig, clock: Arc<dyn crate::clock::Clock>) 
 
 fn check_outlet(patch: &OutletPatch, allow_http: bool) -> Result<(), ConfigError> {
     let mut problems = Problems::new();
-    let named = [("outlet_id", &patch.outlet_id), ("outlet_code", &patch.outlet_code), ("outlet_name", &patch.outlet_name)];
+    let named = [
+        ("outlet_id", &patch.outlet_id),
+        ("outlet_code", &patch.outlet_code),
+        ("outlet_name", &patch.outlet_name),
+    ];
     for (field, value) in named {
-        let bad = value.as_ref().is_some_and(|v| v.is_empty() || v.len() > 128 || v.chars().any(char::is_control));
+        let bad = value
+            .as_ref()
+            .is_some_and(|v| v.is_empty() || v.len() > 128 || v.chars().any(char::is_control));
         if bad {
-            problems.push((field.to_owned(), "1 to 128 bytes without control characters".to_owned()));
+            problems.push((
+                field.to_owned(),
+                "1 to 128 bytes without control characters".to_owned(),
+            ));
         }
     }
     if let Some(url) = &patch.cloud_api_url
@@ -295,14 +362,25 @@ fn check_outlet(patch: &OutletPatch, allow_http: bool) -> Result<(), ConfigError
     {
         problems.push(("cloud_api_url".to_owned(), error.to_string()));
     }
-    let bad_key = |key: &String| key.is_empty() || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic());
+    let bad_key =
+        |key: &String| key.is_empty() || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic());
     if patch.cloud_api_key.as_ref().is_some_and(bad_key) {
-        problems.push(("cloud_api_key".to_owned(), "printable ASCII without spaces".to_owned()));
+        problems.push((
+            "cloud_api_key".to_owned(),
+            "printable ASCII without spaces".to_owned(),
+        ));
     }
-    if patch.sync_interval_minutes.is_some_and(|minutes| !(1..=1440).contains(&minutes)) {
+    if patch
+        .sync_interval_minutes
+        .is_some_and(|minutes| !(1..=1440).contains(&minutes))
+    {
         problems.push(("sync_interval_minutes".to_owned(), "1 to 1440".to_owned()));
     }
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError::Invalid(problems))
+    }
 }
 
 fn patched(stored: StoredOutlet, patch: OutletPatch) -> StoredOutlet {
@@ -336,25 +414,47 @@ fn check_sync(sync: &SyncSettings) -> Result<(), ConfigError> {
         }
     };
     within("batch_size", sync.batch_size, 1, 1000);
-    within("batch_size_max", sync.batch_size_max, sync.batch_size.clamp(1, 1000), 1000);
+    within(
+        "batch_size_max",
+        sync.batch_size_max,
+        sync.batch_size.clamp(1, 1000),
+        1000,
+    );
     within("requests_per_minute", sync.requests_per_minute, 0, 100_000);
     within("pull_overlap_seconds", sync.pull_overlap_seconds, 0, 86_400);
     within("max_retries", sync.max_retries, 0, 100);
     within("initial_backoff_seconds", sync.initial_backoff_seconds, 1, 86_400);
-    within("max_backoff_seconds", sync.max_backoff_seconds, sync.initial_backoff_seconds.clamp(1, 86_400), 86_400);
+    within(
+        "max_backoff_seconds",
+        sync.max_backoff_seconds,
+        sync.initial_backoff_seconds.clamp(1, 86_400),
+        86_400,
+    );
     within("run_timeout_seconds", sync.run_timeout_seconds, 5, 3_600);
     within("push_delay_ms", sync.push_delay_ms, 0, 3_600_000);
     within("log_retention_days", sync.log_retention_days, 1, 3_650);
     within("conflict_retention_days", sync.conflict_retention_days, 1, 3_650);
-    within("tombstone_retention_days", sync.tombstone_retention_days, 7, 3_650);
+    within(
+        "tombstone_retention_days",
+        sync.tombstone_retention_days,
+        7,
+        3_650,
+    );
     if !(1.0..=10.0).contains(&sync.backoff_multiplier) {
         problems.push(("backoff_multiplier".to_owned(), "1 to 10".to_owned()));
     }
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError::Invalid(problems))
+    }
 }
 
 fn is_wire_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
 /// `abcd****xyz1`; short keys show nothing.
@@ -379,8 +479,14 @@ mod tests {
 
     #[test]
     fn sync_settings_out_of_range_name_their_field() {
-        let bad = SyncSettings { batch_size: 2000, backoff_multiplier: 0.5, ..SyncSettings::default() };
-        let Err(ConfigError::Invalid(problems)) = check_sync(&bad) else { panic!("accepted") };
+        let bad = SyncSettings {
+            batch_size: 2000,
+            backoff_multiplier: 0.5,
+            ..SyncSettings::default()
+        };
+        let Err(ConfigError::Invalid(problems)) = check_sync(&bad) else {
+            panic!("accepted")
+        };
         let fields: Vec<&str> = problems.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["batch_size", "backoff_multiplier"]);
         assert!(check_sync(&SyncSettings::default()).is_ok());

@@ -64,12 +64,19 @@ impl Engine {
         let mut tally = Tally::default();
         let (mut from, to) = keys::all(keys::INBOX);
         while !until() {
-            let rows = self.inner.rows.store().scan(&from, &to, crate::store::Direction::Forward, BATCH)
+            let rows = self
+                .inner
+                .rows
+                .store()
+                .scan(&from, &to, crate::store::Direction::Forward, BATCH)
                 .map_err(crate::store::rows::RowError::from)?;
             let Some((last, _)) = rows.last() else { break };
             from = last.clone();
             from.push(0);
-            let keys = rows.iter().filter_map(|(row, _)| keys::parse_entity(&row[1..])).collect();
+            let keys = rows
+                .iter()
+                .filter_map(|(row, _)| keys::parse_entity(&row[1..]))
+                .collect();
             for (_, resolution) in self.decide(keys).await? {
                 tally.add(resolution);
             }
@@ -79,7 +86,10 @@ impl Engine {
 
     /// Decides these entities' inboxes. Those that cannot be decided now (an item's outcome is unknown, or apps keep
     /// changing them) come out as pending.
-    pub(crate) async fn decide(&self, keys: Vec<EntityKey>) -> Result<Vec<(EntityKey, Resolution)>, Unavailable> {
+    pub(crate) async fn decide(
+        &self,
+        keys: Vec<EntityKey>,
+    ) -> Result<Vec<(EntityKey, Resolution)>, Unavailable> {
         let mut by_type: BTreeMap<String, Vec<EntityKey>> = BTreeMap::new();
         for key in keys {
             by_type.entry(key.entity_type.to_string()).or_default().push(key);
@@ -127,8 +137,9 @@ impl Engine {
                 Compared::Contested(contest) => contests.push(*contest),
             }
         }
-        let (ask, too_many): (Vec<_>, Vec<_>) =
-            contests.into_iter().partition(|c| c.is_askable() && c.before.record.conflicts_in_row < CONFLICTS_IN_ROW);
+        let (ask, too_many): (Vec<_>, Vec<_>) = contests
+            .into_iter()
+            .partition(|c| c.is_askable() && c.before.record.conflicts_in_row < CONFLICTS_IN_ROW);
         let cases = ask.iter().map(|contest| contest.case(&self.inner.time)).collect();
         let now = self.now();
         let cx = context(settings, &binding, now);
@@ -153,7 +164,8 @@ impl Engine {
             Err(failure) => {
                 let parked = Some((update, failure));
                 return Ok(Compared::Settled(Box::new(Settled {
-                    parked, ..Settled::plain(before, after, Resolution::Pending)
+                    parked,
+                    ..Settled::plain(before, after, Resolution::Pending)
                 })));
             }
         };
@@ -164,7 +176,12 @@ impl Engine {
         };
         let (resolution, origin, synced) = match received {
             Received::Contested => {
-                let contest = Contest { before, update, seen, open };
+                let contest = Contest {
+                    before,
+                    update,
+                    seen,
+                    open,
+                };
                 return Ok(match contest.open {
                     // A person decides already; they are shown the new side.
                     Some(_) => Compared::Settled(Box::new(self.refresh(contest))),
@@ -193,31 +210,56 @@ impl Engine {
                 ..open
             }
         });
-        let keeps_conflict = conflict.is_some() && !matches!(received, Received::Agreed { .. } | Received::Applied);
+        let keeps_conflict =
+            conflict.is_some() && !matches!(received, Received::Agreed { .. } | Received::Applied);
         if keeps_conflict {
             // Nothing was decided: the conflict and its newest cloud side stay as they are.
             let mut same = before.clone();
             same.record.inbox.clone_from(&before.record.inbox);
-            return Ok(Compared::Settled(Box::new(Settled::plain(before, same, Resolution::Manual))));
+            return Ok(Compared::Settled(Box::new(Settled::plain(
+                before,
+                same,
+                Resolution::Manual,
+            ))));
         }
         Ok(Compared::Settled(Box::new(Settled {
-            conflict, origin, synced, ..Settled::plain(before, after, resolution)
+            conflict,
+            origin,
+            synced,
+            ..Settled::plain(before, after, resolution)
         })))
     }
 
     /// The open conflict's record follows the newest cloud side.
     fn refresh(&self, contest: Contest) -> Settled {
         let after = contest.before.clone();
-        let open = contest.open.clone().expect("invariant: only an open conflict is refreshed");
+        let open = contest
+            .open
+            .clone()
+            .expect("invariant: only an open conflict is refreshed");
         let sides = contest.sides(&self.inner.time);
-        let conflict = Conflict { base: sides.base, local: sides.local, cloud: sides.cloud, ..open };
-        Settled { conflict: Some(conflict), ..Settled::plain(contest.before, after, Resolution::Manual) }
+        let conflict = Conflict {
+            base: sides.base,
+            local: sides.local,
+            cloud: sides.cloud,
+            ..open
+        };
+        Settled {
+            conflict: Some(conflict),
+            ..Settled::plain(contest.before, after, Resolution::Manual)
+        }
     }
 
     /// What the answer does to the entity, and its record.
-    pub(super) fn settle_contest(&self, contest: Contest, asked: Asked) -> (Entity, Entity, Conflict, Resolution) {
+    pub(super) fn settle_contest(
+        &self,
+        contest: Contest,
+        asked: Asked,
+    ) -> (Entity, Entity, Conflict, Resolution) {
         let settled = self.settle(contest, asked);
-        let conflict = settled.conflict.expect("invariant: a settled contest is recorded");
+        let conflict = settled
+            .conflict
+            .expect("invariant: a settled contest is recorded");
         (settled.before, settled.after, conflict, settled.resolution)
     }
 
@@ -228,7 +270,9 @@ impl Engine {
             None => self.inner.rows.store().reserve().to_string(),
         };
         let means = Means {
-            change_ids: (0..contest.before.items.len().max(1)).map(|_| time.ulid()).collect(),
+            change_ids: (0..contest.before.items.len().max(1))
+                .map(|_| time.ulid())
+                .collect(),
             order: self.inner.rows.store().reserve(),
             conflict_id: number.clone(),
             stamp: time.stamp(),
@@ -248,7 +292,11 @@ impl Engine {
             _ => Some(Origin::Resolution),
         };
         let conflict = contest.record(number, asked, &after, time);
-        Settled { conflict: Some(conflict), origin, ..Settled::plain(contest.before, after, resolution) }
+        Settled {
+            conflict: Some(conflict),
+            origin,
+            ..Settled::plain(contest.before, after, resolution)
+        }
     }
 
     fn open_conflict(&self, id: &str) -> Result<Option<Conflict>, Unavailable> {
@@ -279,7 +327,7 @@ impl Engine {
                     left.retain(|one| one.before.key != key);
                     again.push(key);
                 }
-                Err(TxError::Refused(_)) => unreachable!("deciding adds no precondition of its own"),
+                Err(TxError::Refused) => unreachable!("deciding adds no precondition of its own"),
                 Err(TxError::Unavailable(error)) => return Err(error),
             }
         }
@@ -316,7 +364,8 @@ pub(super) fn write_conflict(tx: &mut Tx<'_>, conflict: &Conflict, was_open: boo
     put(&mut tx.batch, keys::numbered(keys::CONFLICT, number), conflict);
     match conflict.phase {
         Phase::Open => {
-            tx.batch.put(keys::numbered(keys::OPEN_CONFLICT, number), Vec::new());
+            tx.batch
+                .put(keys::numbered(keys::OPEN_CONFLICT, number), Vec::new());
         }
         Phase::Resolved => {
             if was_open {
@@ -334,12 +383,20 @@ enum Compared {
 
 impl Settled {
     fn plain(before: Entity, after: Entity, resolution: Resolution) -> Self {
-        Self { before, after, resolution, conflict: None, parked: None, origin: None, synced: 0 }
+        Self {
+            before,
+            after,
+            resolution,
+            conflict: None,
+            parked: None,
+            origin: None,
+            synced: 0,
+        }
     }
 }
 
 impl Tally {
-    fn add(&mut self, resolution: Resolution) {
+    pub(super) fn add(&mut self, resolution: Resolution) {
         match resolution {
             Resolution::Pending => {}
             Resolution::Manual => self.deferred += 1,

@@ -38,7 +38,12 @@ impl Engine {
             return Err(FeedError::Truncated { oldest, head });
         }
         let rows = store
-            .scan(&feed_key(since + 1), &[FEED_PREFIX + 1], Direction::Forward, limit)
+            .scan(
+                &feed_key(since + 1),
+                &[FEED_PREFIX + 1],
+                Direction::Forward,
+                limit,
+            )
             .map_err(|error| Unavailable::from(RowError::from(error)))?;
         let mut entries = Vec::with_capacity(rows.len());
         for (key, bytes) in rows {
@@ -49,7 +54,11 @@ impl Engine {
                 Err(error) => tracing::error!(seq, %error, "a feed entry names no entity"),
             }
         }
-        Ok(Feed { epoch: store.feed_epoch().to_owned(), entries, head })
+        Ok(Feed {
+            epoch: store.feed_epoch().to_owned(),
+            entries,
+            head,
+        })
     }
 
     fn oldest_feed_entry(&self, head: u64) -> Result<u64, Unavailable> {
@@ -59,7 +68,10 @@ impl Engine {
             .store()
             .scan(&[FEED_PREFIX], &[FEED_PREFIX + 1], Direction::Forward, 1)
             .map_err(RowError::from)?;
-        Ok(first.first().and_then(|(key, _)| crate::store::keys::number(key)).unwrap_or(head + 1))
+        Ok(first
+            .first()
+            .and_then(|(key, _)| crate::store::keys::number(key))
+            .unwrap_or(head + 1))
     }
 }
 

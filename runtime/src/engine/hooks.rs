@@ -20,7 +20,13 @@ impl Engine {
     pub async fn hook(&self, hook: Hook, dedup: Option<[u8; 32]>) -> Result<HookOutcome, HookError> {
         let key = dedup.map(|digest| keys::named(keys::WEBHOOK, &digest));
         if let Some(key) = &key
-            && self.inner.rows.store().get(key).map_err(|e| Unavailable::from(RowError::from(e)))?.is_some()
+            && self
+                .inner
+                .rows
+                .store()
+                .get(key)
+                .map_err(|e| Unavailable::from(RowError::from(e)))?
+                .is_some()
         {
             return Ok(self.duplicate());
         }
@@ -37,7 +43,10 @@ impl Engine {
                 self.take_hooks(vec![Ok(arrival)], taken).await
             }
             Hook::Bulk(elements) => {
-                let arrivals = elements.into_iter().map(|element| self.bulk_arrival(element)).collect();
+                let arrivals = elements
+                    .into_iter()
+                    .map(|element| self.bulk_arrival(element))
+                    .collect();
                 self.take_hooks(arrivals, taken).await
             }
             Hook::Conflict(conflict) => self.conflict_hint(conflict, taken).await,
@@ -45,7 +54,12 @@ impl Engine {
     }
 
     fn duplicate(&self) -> HookOutcome {
-        HookOutcome { duplicate: true, applied_at: self.now(), results: Vec::new(), conflict_id: None }
+        HookOutcome {
+            duplicate: true,
+            applied_at: self.now(),
+            results: Vec::new(),
+            conflict_id: None,
+        }
     }
 
     async fn take_hooks(
@@ -66,10 +80,19 @@ impl Engine {
                 batch.count(Counter::Parked, 1);
             }
         };
-        let Some(landings) = self.take_in(&arrivals, also).await? else { return Ok(self.duplicate()) };
-        let inboxed = landings.iter().filter(|l| matches!(l.became, Became::Inboxed)).map(|l| l.key.clone()).collect();
+        let Some(landings) = self.take_in(&arrivals, also).await? else {
+            return Ok(self.duplicate());
+        };
+        let inboxed = landings
+            .iter()
+            .filter(|l| matches!(l.became, Became::Inboxed))
+            .map(|l| l.key.clone())
+            .collect();
         let decided = self.decide(inboxed).await?;
-        if decided.iter().any(|(_, resolution)| *resolution != Resolution::Manual) {
+        if decided
+            .iter()
+            .any(|(_, resolution)| *resolution != Resolution::Manual)
+        {
             self.changed();
         }
         let mut landings = landings.into_iter();
@@ -88,7 +111,12 @@ impl Engine {
                 },
             });
         }
-        Ok(HookOutcome { duplicate: false, applied_at: self.now(), results, conflict_id: None })
+        Ok(HookOutcome {
+            duplicate: false,
+            applied_at: self.now(),
+            results,
+            conflict_id: None,
+        })
     }
 
     fn hook_result(
@@ -112,16 +140,27 @@ impl Engine {
                 Resolution::Pending
             }
         };
-        let local_version = self.inner.rows.record(&landing.key)?.map_or(0, |record| record.version);
-        Ok(HookResult { key: Some(landing.key), local_version, resolution, error })
+        let local_version = self
+            .inner
+            .rows
+            .record(&landing.key)?
+            .map_or(0, |record| record.version);
+        Ok(HookResult {
+            key: Some(landing.key),
+            local_version,
+            resolution,
+            error,
+        })
     }
 
     fn hook_arrival(&self, update: &HookUpdate) -> Result<Arrival, HookError> {
         let invalid = |field, problem: String| HookError::Invalid { field, problem };
-        let entity_type = self
-            .settings()
-            .type_of_wire(&update.cloud_type)
-            .ok_or_else(|| invalid("entity_type", format!("{:?} names no entity type", update.cloud_type)))?;
+        let entity_type = self.settings().type_of_wire(&update.cloud_type).ok_or_else(|| {
+            invalid(
+                "entity_type",
+                format!("{:?} names no entity type", update.cloud_type),
+            )
+        })?;
         let cloud_id = match &update.cloud_id {
             Some(id) => Some(CloudId::parse(id).map_err(|e| invalid("cloud_id", e.to_string()))?),
             None => None,
@@ -131,7 +170,10 @@ impl Engine {
             None => None,
         };
         if cloud_id.is_none() && local_id.is_none() {
-            return Err(invalid("cloud_id", "one of cloud_id and local_id is needed".to_owned()));
+            return Err(invalid(
+                "cloud_id",
+                "one of cloud_id and local_id is needed".to_owned(),
+            ));
         }
         let update = Update {
             cloud_id,
@@ -141,7 +183,11 @@ impl Engine {
             change_id: update.change_id.clone(),
             body: update.data.clone(),
         };
-        Ok(Arrival { entity_type, local_id, update })
+        Ok(Arrival {
+            entity_type,
+            local_id,
+            update,
+        })
     }
 
     /// A bad element fails alone; it is kept.
@@ -189,7 +235,11 @@ impl Engine {
         let mut batch = Batch::new();
         taken(&mut batch);
         if let (Some(key), Some(conflict_id)) = (&key, &hint.conflict_id) {
-            put(&mut batch, keys::entity(keys::HINT, key), &(conflict_id, hint.resolution_required));
+            put(
+                &mut batch,
+                keys::entity(keys::HINT, key),
+                &(conflict_id, hint.resolution_required),
+            );
         }
         match self.inner.rows.store().commit(batch).await {
             Ok(_) => {}
@@ -202,9 +252,18 @@ impl Engine {
             None => None,
         };
         let open = record.as_ref().and_then(|record| record.conflict.clone());
-        let resolution = if open.is_some() { Resolution::Manual } else { Resolution::Pending };
+        let resolution = if open.is_some() {
+            Resolution::Manual
+        } else {
+            Resolution::Pending
+        };
         let local_version = record.map_or(0, |record| record.version);
-        let result = HookResult { key, local_version, resolution, error: None };
+        let result = HookResult {
+            key,
+            local_version,
+            resolution,
+            error: None,
+        };
         Ok(HookOutcome {
             duplicate: false,
             applied_at: self.now(),

@@ -36,8 +36,6 @@ pub struct Arrival {
 pub struct Landing {
     /// Its entity.
     pub key: EntityKey,
-    /// The record's version now.
-    pub version: u64,
     /// What was done.
     pub became: Became,
 }
@@ -76,12 +74,16 @@ impl Engine {
                     self.inner.feed_moved();
                     return Ok(Some(landings));
                 }
-                Err(TxError::Refused(_)) => return Ok(None),
-                Err(TxError::Raced(key)) => tracing::debug!(%key, "an entity changed while an update came in"),
+                Err(TxError::Refused) => return Ok(None),
+                Err(TxError::Raced(key)) => {
+                    tracing::debug!(%key, "an entity changed while an update came in")
+                }
                 Err(TxError::Unavailable(error)) => return Err(error),
             }
         }
-        Err(Unavailable::Store("the entities of this page are changed all the time; it is tried again".to_owned()))
+        Err(Unavailable::Store(
+            "the entities of this page are changed all the time; it is tried again".to_owned(),
+        ))
     }
 
     /// Which entity each arrival means (rule 9); a name made here for those nobody knows.
@@ -99,9 +101,24 @@ impl Engine {
             if let Some(name) = name {
                 made.insert(name, id.clone());
             }
-            keys.push(EntityKey { entity_type: arrival.entity_type.clone(), id });
+            keys.push(EntityKey {
+                entity_type: arrival.entity_type.clone(),
+                id,
+            });
         }
         Ok(keys)
+    }
+
+    /// The entity that the cloud means, if there is one already.
+    pub(crate) fn known(&self, arrival: &Arrival) -> Result<Option<EntityKey>, Unavailable> {
+        let Some(id) = self.find(arrival)? else {
+            return Ok(None);
+        };
+        let key = EntityKey {
+            entity_type: arrival.entity_type.clone(),
+            id,
+        };
+        Ok(self.inner.rows.record(&key)?.map(|_| key))
     }
 
     fn find(&self, arrival: &Arrival) -> Result<Option<EntityId>, Unavailable> {
@@ -113,8 +130,13 @@ impl Engine {
                 return Ok(Some(id));
             }
         }
-        let Some(id) = &arrival.local_id else { return Ok(None) };
-        let key = EntityKey { entity_type: arrival.entity_type.clone(), id: id.clone() };
+        let Some(id) = &arrival.local_id else {
+            return Ok(None);
+        };
+        let key = EntityKey {
+            entity_type: arrival.entity_type.clone(),
+            id: id.clone(),
+        };
         let usable = match rows.record(&key)? {
             None => true,
             Some(record) if cloud_id.is_none() => record.rev > 0,
@@ -127,8 +149,7 @@ impl Engine {
         EntityId::parse(&self.inner.time.ulid()).expect("invariant: a ULID is an id")
     }
 
-    /// What the mappers make of the arrivals that will be applied, in their order. Stale ones and those that go to an
-    /// inbox are not mapped here.
+    /// What the mappers make of the arrivals, in their order.
     async fn see(
         &self,
         settings: &Settings,
@@ -143,7 +164,10 @@ impl Engine {
         for (entity_type, indexes) in by_type {
             let binding = settings.binding(entity_type.as_str());
             let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
-            let updates = indexes.iter().map(|at| (&keys[*at], &arrivals[*at].update)).collect();
+            let updates = indexes
+                .iter()
+                .map(|at| (&keys[*at], &arrivals[*at].update))
+                .collect();
             let host = &self.inner.host;
             let mapped = map_to_local(host, settings, &binding, updates, lookup, self.now()).await;
             for (at, outcome) in indexes.into_iter().zip(mapped) {
@@ -162,17 +186,32 @@ impl Engine {
     ) -> Result<Landing, Unavailable> {
         let update = &arrival.update;
         let entity = tx.entity(&key, Load::Edges)?;
-        let other = entity.record.cloud_id.as_ref().is_some_and(|id| Some(id) != update.cloud_id.as_ref())
+        let other = entity
+            .record
+            .cloud_id
+            .as_ref()
+            .is_some_and(|id| Some(id) != update.cloud_id.as_ref())
             && update.cloud_id.is_some();
         let became = if other || is_stale(entity, update) {
             // A former name of this entity, or an older number.
             Became::Received(Received::Stale)
-        } else if !entity.items.is_empty() || entity.record.conflict.is_some() || entity.record.inbox.is_some() {
-            let newest = entity.record.inbox.as_ref().is_none_or(|waiting| supersedes(update, waiting));
+        } else if !entity.items.is_empty()
+            || entity.record.conflict.is_some()
+            || entity.record.inbox.is_some()
+        {
+            let newest = entity
+                .record
+                .inbox
+                .as_ref()
+                .is_none_or(|waiting| supersedes(update, waiting));
             if newest {
                 entity.record.inbox = Some(update.clone());
             }
-            if newest { Became::Inboxed } else { Became::Received(Received::Stale) }
+            if newest {
+                Became::Inboxed
+            } else {
+                Became::Received(Received::Stale)
+            }
         } else {
             match seen {
                 Some(Ok(seen)) => Became::Received(receive(entity, update, &seen)),
@@ -185,12 +224,11 @@ impl Engine {
             }
         };
         let entity = tx.get(&key).expect("invariant: loaded above");
-        let version = entity.record.version;
         if matches!(became, Became::Received(Received::Applied)) {
             let row = feed_row(entity, Origin::Cloud);
             tx.feed(&row);
         }
-        Ok(Landing { key, version, became })
+        Ok(Landing { key, became })
     }
 
     /// Keeps an update that its plugin could not handle. It is tried again when the plugin, its settings, or a person
@@ -211,7 +249,11 @@ impl Engine {
 
     /// Keeps a row among the parked.
     pub(crate) fn park_row(&self, batch: &mut Batch, row: &ParkedRow) {
-        put(batch, keys::numbered(keys::PARKED, self.inner.rows.store().reserve()), row);
+        put(
+            batch,
+            keys::numbered(keys::PARKED, self.inner.rows.store().reserve()),
+            row,
+        );
         batch.count(Counter::Parked, 1);
     }
 }

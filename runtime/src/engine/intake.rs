@@ -2,7 +2,9 @@
 //! item, the feed entry and the keys that make a repeat harmless.
 
 use crate::engine::Engine;
-use crate::engine::api::{Accepted, Actor, Change, ChangeError, Idempotency, Intent, Precondition, Unavailable};
+use crate::engine::api::{
+    Accepted, Actor, Change, ChangeError, Idempotency, Intent, Precondition, Unavailable,
+};
 use crate::engine::settings::{Rules, Settings};
 use crate::engine::tx::{Load, Tx, TxError, feed_row};
 use crate::store::keys;
@@ -102,25 +104,43 @@ impl Engine {
             if let Some((key, digest)) = &repeat {
                 let answers = accepted.iter().map(KeptAnswer::from).collect();
                 tx.batch.expect_absent(key.clone());
-                put(&mut tx.batch, key.clone(), &Kept { digest: *digest, at: self.now(), answers });
+                put(
+                    &mut tx.batch,
+                    key.clone(),
+                    &Kept {
+                        digest: *digest,
+                        at: self.now(),
+                        answers,
+                    },
+                );
             }
             match tx.commit().await {
                 Ok(_) => {
                     self.changed();
                     return Ok(accepted);
                 }
-                Err(TxError::Raced(_) | TxError::Refused(_)) => tokio::task::yield_now().await,
+                Err(TxError::Raced(_) | TxError::Refused) => tokio::task::yield_now().await,
                 Err(TxError::Unavailable(error)) => return Err(error.into()),
             }
         }
         Err(ChangeError::Busy(changes[0].key.clone()))
     }
 
-    fn answered_before(&self, repeat: Option<&(Vec<u8>, [u8; 32])>) -> Result<Option<Vec<Accepted>>, ChangeError> {
-        let Some((key, digest)) = repeat else { return Ok(None) };
+    fn answered_before(
+        &self,
+        repeat: Option<&(Vec<u8>, [u8; 32])>,
+    ) -> Result<Option<Vec<Accepted>>, ChangeError> {
+        let Some((key, digest)) = repeat else {
+            return Ok(None);
+        };
         match self.inner.rows.get::<Kept>(key).map_err(Unavailable::from)? {
-            Some(kept) if kept.digest == *digest => Ok(Some(kept.answers.into_iter().map(Accepted::from).collect())),
-            Some(_) => Err(ChangeError::KeyReused { what: "Idempotency-Key", index: 0 }),
+            Some(kept) if kept.digest == *digest => {
+                Ok(Some(kept.answers.into_iter().map(Accepted::from).collect()))
+            }
+            Some(_) => Err(ChangeError::KeyReused {
+                what: "Idempotency-Key",
+                index: 0,
+            }),
             None => Ok(None),
         }
     }
@@ -133,16 +153,31 @@ impl Engine {
         index: usize,
         actor: &Actor,
     ) -> Result<Accepted, ChangeError> {
-        let named = change.change_id.as_ref().map(|id| (keys::named(keys::CHANGE_ID, id.as_bytes()), digest(change)));
+        let named = change
+            .change_id
+            .as_ref()
+            .map(|id| (keys::named(keys::CHANGE_ID, id.as_bytes()), digest(change)));
         if let Some((key, digest)) = &named {
             match self.inner.rows.get::<Kept>(key).map_err(Unavailable::from)? {
                 Some(mut kept) if kept.digest == *digest => {
-                    return Ok(kept.answers.pop().expect("invariant: kept with its answer").into());
+                    return Ok(kept
+                        .answers
+                        .pop()
+                        .expect("invariant: kept with its answer")
+                        .into());
                 }
-                Some(_) => return Err(ChangeError::KeyReused { what: "change_id", index }),
+                Some(_) => {
+                    return Err(ChangeError::KeyReused {
+                        what: "change_id",
+                        index,
+                    });
+                }
                 // Twice in one request.
                 None if tx.batch.expects.iter().any(|expect| expect.key == *key) => {
-                    return Err(ChangeError::KeyReused { what: "change_id", index });
+                    return Err(ChangeError::KeyReused {
+                        what: "change_id",
+                        index,
+                    });
                 }
                 None => {}
             }
@@ -186,7 +221,15 @@ impl Engine {
         if let Some((key, digest)) = named {
             tx.batch.expect_absent(key.clone());
             let answers = vec![KeptAnswer::from(&accepted)];
-            put(&mut tx.batch, key, &Kept { digest, at: self.now(), answers });
+            put(
+                &mut tx.batch,
+                key,
+                &Kept {
+                    digest,
+                    at: self.now(),
+                    answers,
+                },
+            );
         }
         Ok(accepted)
     }
@@ -197,7 +240,11 @@ fn feed_lives(row: &crate::store::rows::FeedRow) -> bool {
 }
 
 fn check(entity: &Entity, precondition: &Precondition, index: usize) -> Result<(), ChangeError> {
-    let current = if entity.record.doc.is_some() { entity.record.version } else { 0 };
+    let current = if entity.record.doc.is_some() {
+        entity.record.version
+    } else {
+        0
+    };
     let holds = match precondition {
         Precondition::None => true,
         Precondition::Versions(versions) => current > 0 && versions.contains(&current),
@@ -207,7 +254,11 @@ fn check(entity: &Entity, precondition: &Precondition, index: usize) -> Result<(
     if holds {
         return Ok(());
     }
-    Err(ChangeError::PreconditionFailed { key: entity.key.clone(), current, index })
+    Err(ChangeError::PreconditionFailed {
+        key: entity.key.clone(),
+        current,
+        index,
+    })
 }
 
 /// The document that the entity is to have (`Some(None)`: a tombstone); none: nothing is to be done.
@@ -217,7 +268,10 @@ fn wanted(
     rules: &Rules,
     index: usize,
 ) -> Result<Option<Option<Doc>>, ChangeError> {
-    let missing = || ChangeError::NotFound { key: entity.key.clone(), index };
+    let missing = || ChangeError::NotFound {
+        key: entity.key.clone(),
+        index,
+    };
     let doc = match (intent, &entity.record.doc) {
         (Intent::Put(doc), _) => doc.clone(),
         (Intent::Patch(patch), Some(doc)) => doc.merge_patch(patch),
@@ -228,7 +282,12 @@ fn wanted(
     };
     let (bytes, limit) = (doc.len(), rules.max_document_bytes);
     if bytes > limit {
-        return Err(ChangeError::TooLarge { key: entity.key.clone(), bytes, limit, index });
+        return Err(ChangeError::TooLarge {
+            key: entity.key.clone(),
+            bytes,
+            limit,
+            index,
+        });
     }
     Ok(Some(Some(doc)))
 }

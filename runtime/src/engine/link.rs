@@ -36,11 +36,21 @@ impl Link {
         self.paused_until = None;
         self.rate_limited = false;
         self.online = Some(true);
-        self.batch_limit = self.batch_limit.map(|limit| limit.saturating_mul(2)).filter(|limit| *limit < 1000);
+        self.batch_limit = self
+            .batch_limit
+            .map(|limit| limit.saturating_mul(2))
+            .filter(|limit| *limit < 1000);
     }
 
     /// A call failed; pauses the link. `sent`: how many items it carried.
-    pub fn failed(&mut self, error: &LinkError, sent: usize, settings: &SyncSettings, now_ms: u64, random: u64) {
+    pub fn failed(
+        &mut self,
+        error: &LinkError,
+        sent: usize,
+        settings: &SyncSettings,
+        now_ms: u64,
+        random: u64,
+    ) {
         self.failures = self.failures.saturating_add(1);
         self.online = Some(error.heard());
         self.rate_limited = matches!(error, LinkError::RateLimited { .. });
@@ -50,7 +60,9 @@ impl Link {
             max_ms: LONGEST_PAUSE_MS.min(u64::from(settings.max_backoff_seconds) * 1000),
         };
         let drawn = backoff.delay_ms(self.failures, random);
-        let asked = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        let asked = error
+            .retry_after()
+            .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         self.paused_until = Some(now_ms.saturating_add(asked.unwrap_or(drawn)));
         if matches!(error, LinkError::Server { .. } | LinkError::Timeout(_)) && sent > 1 {
             self.batch_limit = Some((sent / 2).max(1));
@@ -60,12 +72,18 @@ impl Link {
 
     /// Items a request may carry now.
     pub fn batch_limit(&self, batch_size: usize) -> usize {
-        self.batch_limit.map_or(batch_size, |limit| limit.min(batch_size)).max(1)
+        self.batch_limit
+            .map_or(batch_size, |limit| limit.min(batch_size))
+            .max(1)
     }
 
     /// Requests that may be under way at once now.
     pub fn window(&self) -> usize {
-        if self.failures > 0 || self.batch_limit.is_some() { 1 } else { WINDOW }
+        if self.failures > 0 || self.batch_limit.is_some() {
+            1
+        } else {
+            WINDOW
+        }
     }
 
     /// Whether the next run begins with a ping.
@@ -75,7 +93,9 @@ impl Link {
 
     /// How long the link still rests.
     pub fn pause_ms(&self, now_ms: u64) -> Option<u64> {
-        self.paused_until.map(|until| until.saturating_sub(now_ms)).filter(|left| *left > 0)
+        self.paused_until
+            .map(|until| until.saturating_sub(now_ms))
+            .filter(|left| *left > 0)
     }
 
     /// Whether the cloud itself asked for the pause.

@@ -1,10 +1,12 @@
 //! The bridge to the plugin host: the engine's documents in the plugins' shape and back, and the look-ups that a
 //! plugin may make of the outlet's records.
 
-use crate::engine::api::Binding;
+use crate::engine::api::{Binding, PluginView};
 use crate::engine::settings::Settings;
 use crate::engine::time::Time;
-use crate::plugin::{CallContext, Direction, Document, Failure, Host, Lookup, Mapped};
+use crate::plugin::{
+    CallContext, Direction, Document, Failure, Host, Kind, Lookup, Mapped, PluginState, PluginStatus, Source,
+};
 use crate::store::rows::Rows;
 use selaras_core::entity::Entity;
 use selaras_core::id::{EntityId, EntityKey, EntityType};
@@ -78,9 +80,14 @@ pub async fn map_to_local(
         return updates.into_iter().map(|(_, update)| Ok(plain(update))).collect();
     };
     let live = updates.iter().filter(|(_, update)| update.body.is_some());
-    let documents = live.map(|(key, update)| cloud_document(key, update, update.body.as_ref())).collect();
+    let documents = live
+        .map(|(key, update)| cloud_document(key, update, update.body.as_ref()))
+        .collect();
     let cx = context(settings, binding, now);
-    let mut mapped = host.map(mapper, Direction::ToLocal, cx, documents, lookup).await.into_iter();
+    let mut mapped = host
+        .map(mapper, Direction::ToLocal, cx, documents, lookup)
+        .await
+        .into_iter();
     let outcome = |update: &Update, mapped: Option<Result<Mapped, Failure>>| match mapped {
         _ if update.body.is_none() => Ok(Seen::Deleted),
         Some(Ok(Mapped::Put(body))) => Ok(Seen::Doc(Doc::from_trusted(body))),
@@ -91,10 +98,57 @@ pub async fn map_to_local(
     updates
         .iter()
         .map(|(_, update)| {
-            let next = if update.body.is_some() { mapped.next() } else { None };
+            let next = if update.body.is_some() {
+                mapped.next()
+            } else {
+                None
+            };
             outcome(update, next)
         })
         .collect()
+}
+
+/// A plugin as shown.
+pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
+    let bound_types = settings.types_bound_to(&status.name);
+    let source = match &status.source {
+        Source::Embedded => "embedded".to_owned(),
+        Source::File(path) => path.file_name().map_or_else(
+            || path.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
+    };
+    let usage = status.usage;
+    let mut view = PluginView {
+        name: status.name,
+        kind: None,
+        version: String::new(),
+        description: String::new(),
+        digest: String::new(),
+        state: "refused",
+        problem: None,
+        source,
+        bound_types,
+        calls: usage.calls,
+        errors: usage.errors,
+        p50_us: usage.p50_us,
+        p99_us: usage.p99_us,
+        fuel: usage.fuel,
+    };
+    match status.state {
+        PluginState::Active(info) => {
+            view.kind = Some(match info.kind {
+                Kind::Strategy => "strategy",
+                Kind::Mapper => "mapper",
+            });
+            view.version = info.version;
+            view.description = info.description;
+            view.digest = info.digest;
+            view.state = "active";
+        }
+        PluginState::Refused(refusal) => view.problem = Some(refusal.to_string()),
+    }
+    view
 }
 
 /// What a plugin may read of the outlet's records.
@@ -110,9 +164,16 @@ impl StoreLookup {
     }
 
     fn entity(&self, entity_type: &str, id: &str) -> Option<Entity> {
-        let key = EntityKey { entity_type: EntityType::parse(entity_type).ok()?, id: EntityId::parse(id).ok()? };
+        let key = EntityKey {
+            entity_type: EntityType::parse(entity_type).ok()?,
+            id: EntityId::parse(id).ok()?,
+        };
         match self.rows.record(&key) {
-            Ok(record) => record.map(|record| Entity { key, record, items: Vec::new() }),
+            Ok(record) => record.map(|record| Entity {
+                key,
+                record,
+                items: Vec::new(),
+            }),
             Err(error) => {
                 tracing::warn!(%error, "a plugin's look-up could not be answered");
                 None
@@ -125,17 +186,27 @@ impl Lookup for StoreLookup {
     fn get(&self, entity_type: &str, id: &str) -> Option<Document> {
         let entity = self.entity(entity_type, id)?;
         let modified = self.time.resolve(&entity.record.modified);
-        Some(local_document(&entity, entity.record.doc.as_ref(), entity.record.version, modified))
+        Some(local_document(
+            &entity,
+            entity.record.doc.as_ref(),
+            entity.record.version,
+            modified,
+        ))
     }
 
     fn local_id(&self, entity_type: &str, cloud_id: &str) -> Option<String> {
-        self.rows.by_cloud_id(entity_type, cloud_id).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a plugin's look-up could not be answered");
-            None
-        })
+        self.rows
+            .by_cloud_id(entity_type, cloud_id)
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "a plugin's look-up could not be answered");
+                None
+            })
     }
 
     fn cloud_id(&self, entity_type: &str, id: &str) -> Option<String> {
-        self.entity(entity_type, id)?.record.cloud_id.map(|id| id.to_string())
+        self.entity(entity_type, id)?
+            .record
+            .cloud_id
+            .map(|id| id.to_string())
     }
 }

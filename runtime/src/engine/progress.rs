@@ -42,7 +42,13 @@ pub struct Progress {
 
 impl Progress {
     /// One item's answer was absorbed.
-    pub fn pushed(&mut self, entity_type: &EntityType, absorbed: Absorbed, outcome: &Outcome, side_came: bool) {
+    pub fn pushed(
+        &mut self,
+        entity_type: &EntityType,
+        absorbed: Absorbed,
+        outcome: &Outcome,
+        side_came: bool,
+    ) {
         let count = self.pushed.entry(entity_type.to_string()).or_default();
         match outcome {
             Outcome::Success { .. } if absorbed == Absorbed::Gone => {
@@ -123,7 +129,11 @@ impl Progress {
     /// The run's report.
     pub fn report(&self, started_at: Millis, duration_ms: u64, stopped: bool) -> RunReport {
         RunReport {
-            status: status(stopped, self.push_ok + self.pull_ok, self.push_failed + self.pull_failed),
+            status: status(
+                stopped,
+                self.push_ok + self.pull_ok,
+                self.push_failed + self.pull_failed,
+            ),
             pushed: self.push_ok,
             push_failed: self.push_failed,
             pulled: self.pull_ok,
@@ -139,14 +149,20 @@ impl Progress {
     pub fn log_rows(&self, started_at: Millis, duration_ms: u64, stopped: bool) -> Vec<LogRow> {
         let line = |push: bool, counts: &BTreeMap<String, Count>, ok: u64, failed: u64| LogRow {
             push,
-            entity_type: (counts.len() == 1).then(|| counts.keys().next().cloned()).flatten(),
+            entity_type: (counts.len() == 1)
+                .then(|| counts.keys().next().cloned())
+                .flatten(),
             entity_count: ok + failed,
             status: match status(stopped, ok, failed) {
                 RunStatus::Success => 0,
                 RunStatus::Partial => 1,
                 RunStatus::Failed => 2,
             },
-            error_message: if failed > 0 || stopped { self.error.clone() } else { None },
+            error_message: if failed > 0 || stopped {
+                self.error.clone()
+            } else {
+                None
+            },
             started_at,
             duration_ms,
             details: details(counts),
@@ -178,8 +194,15 @@ fn details(counts: &BTreeMap<String, Count>) -> Doc {
     let types: Vec<String> = counts
         .iter()
         .map(|(name, c)| {
-            let Count { ok, failed, conflicts } = c;
-            format!("{}:{{\"success\":{ok},\"failed\":{failed},\"conflicts\":{conflicts}}}", quote(name))
+            let Count {
+                ok,
+                failed,
+                conflicts,
+            } = c;
+            format!(
+                "{}:{{\"success\":{ok},\"failed\":{failed},\"conflicts\":{conflicts}}}",
+                quote(name)
+            )
         })
         .collect();
     Doc::from_trusted(format!("{{\"by_type\":{{{}}}}}", types.join(",")))

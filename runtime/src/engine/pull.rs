@@ -31,7 +31,12 @@ struct Unreadable {
 
 impl Engine {
     /// Pulls all pages there are.
-    pub(crate) async fn pull(&self, cloud: &Client, stop: &Stop, progress: &mut Progress) -> Result<(), Trouble> {
+    pub(crate) async fn pull(
+        &self,
+        cloud: &Client,
+        stop: &Stop,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
         let stored = self.checkpoint()?;
         let mut asked = since(stored.as_deref(), self.settings().sync.pull_overlap_seconds);
         let mut restarted = false;
@@ -56,11 +61,17 @@ impl Engine {
                 Some(Err(error)) => {
                     let settings = self.settings();
                     let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-                    self.inner.link.lock().failed(&error, 0, &settings.sync, now, random);
+                    self.inner
+                        .link
+                        .lock()
+                        .failed(&error, 0, &settings.sync, now, random);
                     return Err(Trouble::Link(error));
                 }
             };
-            let next = page.checkpoint.clone().filter(|next| page.has_more && *next != asked);
+            let next = page
+                .checkpoint
+                .clone()
+                .filter(|next| page.has_more && *next != asked);
             if let Some(next) = &next {
                 let (cloud, next) = (cloud.clone(), next.clone());
                 let fetch = tokio::spawn(async move { cloud.updates(&next, Some(PAGE)).await });
@@ -94,7 +105,11 @@ impl Engine {
             }
         }
         for bad in &unreadable {
-            tracing::warn!(problem = bad.problem, entity_type = bad.entity_type, "an update is parked");
+            tracing::warn!(
+                problem = bad.problem,
+                entity_type = bad.entity_type,
+                "an update is parked"
+            );
             progress.pull_failed(&bad.entity_type, bad.problem.clone());
         }
         let stored = self.checkpoint()?;
@@ -102,8 +117,10 @@ impl Engine {
         if arrivals.is_empty() && unreadable.is_empty() && moved.is_none() {
             return Ok(());
         }
-        let rows: Vec<(u64, ParkedRow)> =
-            unreadable.into_iter().map(|bad| (self.inner.rows.store().reserve(), self.unreadable(bad))).collect();
+        let rows: Vec<(u64, ParkedRow)> = unreadable
+            .into_iter()
+            .map(|bad| (self.inner.rows.store().reserve(), self.unreadable(bad)))
+            .collect();
         let also = |batch: &mut Batch| {
             if let Some(checkpoint) = &moved {
                 put_meta(batch, CHECKPOINT, checkpoint);
@@ -113,7 +130,10 @@ impl Engine {
                 batch.count(Counter::Parked, 1);
             }
         };
-        let landings = self.take_in(&arrivals, also).await?.expect("invariant: a page adds no precondition of its own");
+        let landings = self
+            .take_in(&arrivals, also)
+            .await?
+            .expect("invariant: a page adds no precondition of its own");
         let mut inboxed = Vec::new();
         for landing in landings {
             match landing.became {
@@ -141,7 +161,13 @@ impl Engine {
             Collection::Plural(name) => (name, settings.type_of_collection(name)),
         };
         let raw = || element.data.clone().unwrap_or_default();
-        let bad = |problem: String| Box::new(Unreadable { entity_type: name.clone(), problem, raw: raw() });
+        let bad = |problem: String| {
+            Box::new(Unreadable {
+                entity_type: name.clone(),
+                problem,
+                raw: raw(),
+            })
+        };
         let entity_type: EntityType = found.ok_or_else(|| bad(format!("{name:?} names no entity type")))?;
         let id = |name: &str, id: &str| format!("{name} {id:?} is not usable as an id");
         let cloud_id = match &element.cloud_id {
@@ -164,7 +190,11 @@ impl Engine {
             change_id: element.change_id.clone(),
             body,
         };
-        Ok(Arrival { entity_type, local_id, update })
+        Ok(Arrival {
+            entity_type,
+            local_id,
+            update,
+        })
     }
 
     fn unreadable(&self, bad: Unreadable) -> ParkedRow {
@@ -205,6 +235,8 @@ impl std::future::Future for Fetch {
 fn flatten(joined: Result<Fetched, tokio::task::JoinError>) -> Option<Fetched> {
     match joined {
         Ok(fetched) => Some(fetched),
-        Err(error) => Some(Err(LinkError::Nonsense(format!("the request's task died: {error}")))),
+        Err(error) => Some(Err(LinkError::Nonsense(format!(
+            "the request's task died: {error}"
+        )))),
     }
 }

@@ -9,8 +9,8 @@ use crate::engine::progress::Progress;
 use crate::engine::run::Stop;
 use crate::engine::settings::Settings;
 use crate::engine::ship::{MOST_BYTES, Parcel, Said, Shipment};
-use crate::engine::tx::{Load, Tx, TxError};
 use crate::engine::twin::adopt_twin;
+use crate::engine::tx::{Load, Tx, TxError};
 use crate::plugin::{Direction as Way, Failure, Mapped};
 use crate::store::rows::RowError;
 use crate::store::{Counter, Direction, keys};
@@ -30,7 +30,12 @@ type Answered = (Shipment, Result<(Vec<Said>, Option<Timing>), LinkError>);
 
 impl Engine {
     /// Pushes what is due until nothing is, the link fails, or the run must stop.
-    pub(crate) async fn push(&self, cloud: &Client, stop: &Stop, progress: &mut Progress) -> Result<(), Trouble> {
+    pub(crate) async fn push(
+        &self,
+        cloud: &Client,
+        stop: &Stop,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
         let mut under_way: JoinSet<Answered> = JoinSet::new();
         let mut busy: HashSet<EntityKey> = HashSet::new();
         let mut packed: VecDeque<Shipment> = VecDeque::new();
@@ -48,10 +53,16 @@ impl Engine {
                     (shipment, answer)
                 });
             }
-            let Some(joined) = stop.or_abandoned(under_way.join_next()).await else { break };
+            let Some(joined) = stop.or_abandoned(under_way.join_next()).await else {
+                break;
+            };
             let (shipment, answer) = match joined {
                 Some(Ok(answered)) => answered,
-                Some(Err(error)) => return Err(Trouble::Store(Unavailable::Store(format!("a request task died: {error}")))),
+                Some(Err(error)) => {
+                    return Err(Trouble::Store(Unavailable::Store(format!(
+                        "a request task died: {error}"
+                    ))));
+                }
                 None => break,
             };
             for parcel in &shipment.parcels {
@@ -92,8 +103,19 @@ impl Engine {
             return match shipment.split() {
                 Ok((first, second)) => Ok(Next::Again(first, second)),
                 Err(alone) => {
-                    let outcome = Outcome::Failed { error: error.to_string(), retryable: true };
-                    self.absorb(&alone, vec![Said { outcome, update: None }], progress).await?;
+                    let outcome = Outcome::Failed {
+                        error: error.to_string(),
+                        retryable: true,
+                    };
+                    self.absorb(
+                        &alone,
+                        vec![Said {
+                            outcome,
+                            update: None,
+                        }],
+                        progress,
+                    )
+                    .await?;
                     Ok(Next::Go)
                 }
             };
@@ -108,7 +130,10 @@ impl Engine {
         }
         let settings = self.settings();
         let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-        self.inner.link.lock().failed(&error, shipment.parcels.len(), &settings.sync, now, random);
+        self.inner
+            .link
+            .lock()
+            .failed(&error, shipment.parcels.len(), &settings.sync, now, random);
         Ok(Next::Stop(error))
     }
 
@@ -117,18 +142,32 @@ impl Engine {
         let store = self.inner.rows.store();
         let most = limit + busy.len();
         let late = keys::due_from(self.now().plus_ms(1));
-        let mut rows = store.scan(&[keys::DUE], &late, Direction::Forward, most).map_err(RowError::from)?;
+        let mut rows = store
+            .scan(&[keys::DUE], &late, Direction::Forward, most)
+            .map_err(RowError::from)?;
         let (from, to) = keys::all(keys::READY);
-        rows.extend(store.scan(&from, &to, Direction::Forward, most).map_err(RowError::from)?);
+        rows.extend(
+            store
+                .scan(&from, &to, Direction::Forward, most)
+                .map_err(RowError::from)?,
+        );
         let names = rows.iter().filter_map(|(_, name)| keys::parse_entity(name));
         Ok(names.filter(|key| !busy.contains(key)).take(limit).collect())
     }
 
     /// Plans, maps and marks the next shipments. Empty when nothing is due.
-    async fn plan(&self, busy: &HashSet<EntityKey>, progress: &mut Progress) -> Result<Vec<Shipment>, Unavailable> {
+    async fn plan(
+        &self,
+        busy: &HashSet<EntityKey>,
+        progress: &mut Progress,
+    ) -> Result<Vec<Shipment>, Unavailable> {
         loop {
             let settings = self.settings();
-            let limit = self.inner.link.lock().batch_limit(settings.sync.batch_size as usize);
+            let limit = self
+                .inner
+                .link
+                .lock()
+                .batch_limit(settings.sync.batch_size as usize);
             let due = self.due(limit, busy)?;
             if due.is_empty() {
                 return Ok(Vec::new());
@@ -154,12 +193,20 @@ impl Engine {
     }
 
     /// What the mappers make of the heads' snapshots, in their order. Deletes carry no document.
-    async fn map_to_cloud(&self, settings: &Settings, entities: &[Entity]) -> Vec<Result<Option<Mapped>, Failure>> {
-        let mut mapped: Vec<Result<Option<Mapped>, Failure>> = (0..entities.len()).map(|_| Ok(None)).collect();
+    async fn map_to_cloud(
+        &self,
+        settings: &Settings,
+        entities: &[Entity],
+    ) -> Vec<Result<Option<Mapped>, Failure>> {
+        let mut mapped: Vec<Result<Option<Mapped>, Failure>> =
+            (0..entities.len()).map(|_| Ok(None)).collect();
         let mut by_type: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, entity) in entities.iter().enumerate() {
             if entity.items[0].snapshot.is_some() {
-                by_type.entry(entity.key.entity_type.as_str()).or_default().push(at);
+                by_type
+                    .entry(entity.key.entity_type.as_str())
+                    .or_default()
+                    .push(at);
             }
         }
         for (entity_type, indexes) in by_type {
@@ -175,7 +222,11 @@ impl Engine {
                 .collect();
             let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
             let cx = context(settings, &binding, self.now());
-            let outcomes = self.inner.host.map(mapper, Way::ToCloud, cx, documents, lookup).await;
+            let outcomes = self
+                .inner
+                .host
+                .map(mapper, Way::ToCloud, cx, documents, lookup)
+                .await;
             for (at, outcome) in indexes.into_iter().zip(outcomes) {
                 mapped[at] = outcome.map(Some);
             }
@@ -214,7 +265,7 @@ impl Engine {
                     return Ok(parcels);
                 }
                 Err(TxError::Raced(key)) => left.retain(|(before, _)| before.key != key),
-                Err(TxError::Refused(_)) => unreachable!("an attempt adds no precondition of its own"),
+                Err(TxError::Refused) => unreachable!("an attempt adds no precondition of its own"),
                 Err(TxError::Unavailable(error)) => return Err(error),
             }
         }
@@ -237,7 +288,12 @@ impl Engine {
             Ok(Some(Mapped::Put(body))) => Some(Doc::from_trusted(body.clone())),
             Ok(Some(Mapped::Skip(reason))) => {
                 tracing::info!(key = %entity.key, reason, "the mapper keeps a change from the cloud");
-                absorb(entity, &change_id, Outcome::Skipped, &self.policy(settings, entity));
+                absorb(
+                    entity,
+                    &change_id,
+                    Outcome::Skipped,
+                    &self.policy(settings, entity),
+                );
                 progress.filtered(&entity_type);
                 return None;
             }
@@ -245,7 +301,10 @@ impl Engine {
                 let error = format!("{}: {}", failure.code.as_str(), failure.message);
                 tracing::warn!(key = %entity.key, error, "a change is parked: its mapper could not handle it");
                 let outcome = match failure.retryable {
-                    true => Outcome::Failed { error: error.clone(), retryable: true },
+                    true => Outcome::Failed {
+                        error: error.clone(),
+                        retryable: true,
+                    },
                     false => Outcome::Parked { error: error.clone() },
                 };
                 absorb(entity, &change_id, outcome, &self.policy(settings, entity));
@@ -276,11 +335,24 @@ impl Engine {
             change_id,
             base_version: sent.base_version,
         };
-        Some((Parcel { key: entity.key.clone(), push, cloud_id }, binding.route, binding.collection.clone()))
+        Some((
+            Parcel {
+                key: entity.key.clone(),
+                push,
+                cloud_id,
+            },
+            binding.route,
+            binding.collection.clone(),
+        ))
     }
 
     /// Takes the cloud's answers into the entities, in one commit.
-    async fn absorb(&self, shipment: &Shipment, said: Vec<Said>, progress: &mut Progress) -> Result<(), Unavailable> {
+    async fn absorb(
+        &self,
+        shipment: &Shipment,
+        said: Vec<Said>,
+        progress: &mut Progress,
+    ) -> Result<(), Unavailable> {
         loop {
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
@@ -297,14 +369,27 @@ impl Engine {
                 let policy = self.policy(&settings, entity);
                 let absorbed = absorb(entity, &parcel.push.change_id, outcome, &policy);
                 if let Some(update) = said.update.as_ref().filter(|_| absorbed != Absorbed::Unknown) {
-                    if entity.record.inbox.as_ref().is_none_or(|waiting| supersedes(update, waiting)) {
+                    if entity
+                        .record
+                        .inbox
+                        .as_ref()
+                        .is_none_or(|waiting| supersedes(update, waiting))
+                    {
                         entity.record.inbox = Some(update.clone());
                     }
                 }
-                counted.pushed(&parcel.key.entity_type, absorbed, &said.outcome, said.update.is_some());
+                counted.pushed(
+                    &parcel.key.entity_type,
+                    absorbed,
+                    &said.outcome,
+                    said.update.is_some(),
+                );
             }
             if counted.push_ok > 0 {
-                tx.batch.count(Counter::Synced, i64::try_from(counted.push_ok).unwrap_or(i64::MAX));
+                tx.batch.count(
+                    Counter::Synced,
+                    i64::try_from(counted.push_ok).unwrap_or(i64::MAX),
+                );
             }
             match tx.commit().await {
                 Ok(_) => {
@@ -312,7 +397,7 @@ impl Engine {
                     progress.merge(counted);
                     return Ok(());
                 }
-                Err(TxError::Raced(_) | TxError::Refused(_)) => {}
+                Err(TxError::Raced(_) | TxError::Refused) => {}
                 Err(TxError::Unavailable(error)) => return Err(error),
             }
         }
@@ -324,14 +409,21 @@ impl Engine {
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
             let entity = tx.entity(&parcel.key, Load::Edges)?;
-            if let Some(head) = entity.items.first_mut().filter(|head| head.change_id == parcel.push.change_id) {
-                head.due = Some(self.now().plus_ms(1000 * i64::from(settings.sync.max_backoff_seconds)));
+            if let Some(head) = entity
+                .items
+                .first_mut()
+                .filter(|head| head.change_id == parcel.push.change_id)
+            {
+                head.due = Some(
+                    self.now()
+                        .plus_ms(1000 * i64::from(settings.sync.max_backoff_seconds)),
+                );
                 head.error = Some(error.to_string());
             }
             match tx.commit().await {
                 Ok(_) => return Ok(()),
                 Err(TxError::Unavailable(error)) => return Err(error),
-                Err(TxError::Raced(_) | TxError::Refused(_)) => {}
+                Err(TxError::Raced(_) | TxError::Refused) => {}
             }
         }
     }

@@ -20,7 +20,11 @@ impl Engine {
         let row = self.item(id)?;
         if row.item.state != ItemState::Failed {
             let status = self.queue_status(&row.key, &row.item)?;
-            return Err(RetryError::WrongState { id: id.to_owned(), status, why: "only a failed item is put back" });
+            return Err(RetryError::WrongState {
+                id: id.to_owned(),
+                status,
+                why: "only a failed item is put back",
+            });
         }
         self.put_back(vec![row]).await?;
         self.trigger();
@@ -35,14 +39,21 @@ impl Engine {
         let (mut from, to) = keys::all(keys::ITEM);
         let mut count = 0;
         loop {
-            let rows: Vec<(Vec<u8>, ItemRow)> = self.inner.rows.page((&from, &to), Direction::Forward, BATCH)?;
+            let rows: Vec<(Vec<u8>, ItemRow)> =
+                self.inner.rows.page((&from, &to), Direction::Forward, BATCH)?;
             let Some((last, _)) = rows.last() else { break };
             from.clone_from(last);
             from.push(0);
             let fits = |row: &ItemRow| {
                 row.item.state == ItemState::Failed
-                    && filter.entity_type.as_ref().is_none_or(|t| *t == row.key.entity_type)
-                    && filter.entity_id.as_ref().is_none_or(|id| id == row.key.id.as_str())
+                    && filter
+                        .entity_type
+                        .as_ref()
+                        .is_none_or(|t| *t == row.key.entity_type)
+                    && filter
+                        .entity_id
+                        .as_ref()
+                        .is_none_or(|id| id == row.key.id.as_str())
             };
             let failed: Vec<ItemRow> = rows.into_iter().map(|(_, row)| row).filter(fits).collect();
             count += self.put_back(failed).await?;
@@ -67,7 +78,7 @@ impl Engine {
             match tx.commit().await {
                 Ok(_) => return Ok(count),
                 Err(TxError::Unavailable(error)) => return Err(error),
-                Err(TxError::Raced(_) | TxError::Refused(_)) => {}
+                Err(TxError::Raced(_) | TxError::Refused) => {}
             }
         }
     }
@@ -82,7 +93,10 @@ impl Engine {
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
             let entity = tx.entity(&row.key, Load::Whole).map_err(Unavailable::from)?;
-            let attempted = entity.items.iter().any(|i| i.order == row.item.order && i.state == ItemState::Attempted);
+            let attempted = entity
+                .items
+                .iter()
+                .any(|i| i.order == row.item.order && i.state == ItemState::Attempted);
             if attempted && self.inner.signals.is_running() {
                 return Err(RetryError::WrongState {
                     id: id.to_owned(),
@@ -96,7 +110,7 @@ impl Engine {
             match tx.commit().await {
                 Ok(_) => break,
                 Err(TxError::Unavailable(error)) => return Err(error.into()),
-                Err(TxError::Raced(_) | TxError::Refused(_)) => {}
+                Err(TxError::Raced(_) | TxError::Refused) => {}
             }
         }
         tracing::warn!(key = %row.key, item = id, reason, by = actor.id, "a queue item was given up");
@@ -107,6 +121,10 @@ impl Engine {
     fn item(&self, id: &str) -> Result<ItemRow, RetryError> {
         let not_found = || RetryError::NotFound(id.to_owned());
         let order = id.parse().map_err(|_| not_found())?;
-        self.inner.rows.item(order).map_err(Unavailable::from)?.ok_or_else(not_found)
+        self.inner
+            .rows
+            .item(order)
+            .map_err(Unavailable::from)?
+            .ok_or_else(not_found)
     }
 }

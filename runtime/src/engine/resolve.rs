@@ -26,7 +26,12 @@ impl Engine {
     ) -> Result<ConflictView, ResolveError> {
         let not_found = || ResolveError::NotFound(id.to_owned());
         let number: u64 = id.parse().map_err(|_| not_found())?;
-        let conflict = self.inner.rows.conflict(number).map_err(Unavailable::from)?.ok_or_else(not_found)?;
+        let conflict = self
+            .inner
+            .rows
+            .conflict(number)
+            .map_err(Unavailable::from)?
+            .ok_or_else(not_found)?;
         if conflict.phase == Phase::Resolved {
             return Err(ResolveError::AlreadyResolved(id.to_owned()));
         }
@@ -49,10 +54,21 @@ impl Engine {
         match tx.commit().await {
             Ok(_) => {}
             Err(TxError::Unavailable(error)) => return Err(error.into()),
-            Err(TxError::Raced(_) | TxError::Refused(_)) => return Err(ResolveError::OldRev { current: current + 1 }),
+            Err(TxError::Raced(_) | TxError::Refused) => {
+                return Err(ResolveError::OldRev { current: current + 1 });
+            }
         }
-        tracing::info!(conflict = id, by = actor.id, resolution = resolution.as_str(), "a person decided a conflict");
-        debug_assert_ne!(resolution, Resolution::Manual, "a deferred answer was refused before");
+        tracing::info!(
+            conflict = id,
+            by = actor.id,
+            resolution = resolution.as_str(),
+            "a person decided a conflict"
+        );
+        debug_assert_ne!(
+            resolution,
+            Resolution::Manual,
+            "a deferred answer was refused before"
+        );
         self.inner.feed_moved();
         self.changed();
         Ok(conflict_view(conflict, None))
@@ -69,13 +85,28 @@ impl Engine {
         let settings = self.settings();
         let binding = settings.binding(key.entity_type.as_str());
         let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
-        let mut seen =
-            map_to_local(&self.inner.host, &settings, &binding, vec![(&key, &update)], lookup, self.now()).await;
-        let seen = seen.pop().expect("invariant: one update, one answer").map_err(|failure| ResolveError::Plugin {
-            code: failure.code.as_str().to_owned(),
-            message: failure.message,
-        })?;
-        Ok(Contest { before, update, seen, open: Some(conflict) })
+        let mut seen = map_to_local(
+            &self.inner.host,
+            &settings,
+            &binding,
+            vec![(&key, &update)],
+            lookup,
+            self.now(),
+        )
+        .await;
+        let seen = seen
+            .pop()
+            .expect("invariant: one update, one answer")
+            .map_err(|failure| ResolveError::Plugin {
+                code: failure.code.as_str().to_owned(),
+                message: failure.message,
+            })?;
+        Ok(Contest {
+            before,
+            update,
+            seen,
+            open: Some(conflict),
+        })
     }
 
     async fn answer(
@@ -87,19 +118,36 @@ impl Engine {
         let settings = self.settings();
         let binding = settings.binding(contest.before.key.entity_type.as_str());
         let now = self.now();
-        let invalid = |field, problem: &str| ResolveError::Invalid { field, problem: problem.to_owned() };
+        let invalid = |field, problem: &str| ResolveError::Invalid {
+            field,
+            problem: problem.to_owned(),
+        };
         let mut asked = match (request.strategy.as_str(), &request.data) {
-            ("merged", Some(doc)) => {
-                Asked::words(&binding, Decision::Merge(doc.clone()), "decided by a person".to_owned(), now)
-                    .named("merged")
+            ("merged", Some(doc)) => Asked::words(
+                &binding,
+                Decision::Merge(doc.clone()),
+                "decided by a person".to_owned(),
+                now,
+            )
+            .named("merged"),
+            ("merged", None) => {
+                return Err(invalid(
+                    "data",
+                    "needed with strategy merged: the document both sides get",
+                ));
             }
-            ("merged", None) => return Err(invalid("data", "needed with strategy merged: the document both sides get")),
             (_, Some(_)) => return Err(invalid("data", "only used with strategy merged")),
             (_, None) if !contest.is_askable() => {
-                return Err(invalid("strategy", "the mapper skips the cloud's document; send one with merged"));
+                return Err(invalid(
+                    "strategy",
+                    "the mapper skips the cloud's document; send one with merged",
+                ));
             }
             (name, None) if self.inner.host.kind_of(name) != Some(crate::plugin::Kind::Strategy) => {
-                return Err(invalid("strategy", "no strategy of this name: see GET /api/v1/plugins, or use merged"));
+                return Err(invalid(
+                    "strategy",
+                    "no strategy of this name: see GET /api/v1/plugins, or use merged",
+                ));
             }
             (name, None) => {
                 let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
@@ -114,8 +162,14 @@ impl Engine {
             }
         };
         if asked.decision == Decision::Defer {
-            let message = format!("{} leaves it to a person; name another strategy or send a document", request.strategy);
-            return Err(ResolveError::Plugin { code: "deferred".to_owned(), message });
+            let message = format!(
+                "{} leaves it to a person; name another strategy or send a document",
+                request.strategy
+            );
+            return Err(ResolveError::Plugin {
+                code: "deferred".to_owned(),
+                message,
+            });
         }
         asked.person = Some(actor.id.clone());
         asked.notes.clone_from(&request.notes);

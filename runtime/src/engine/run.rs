@@ -56,7 +56,12 @@ pub enum Purpose {
 
 impl Engine {
     /// Makes one run. Only the scheduler calls it: one at a time.
-    pub(crate) async fn run(&self, purpose: Purpose, again: &AtomicBool, shutdown: &CancellationToken) -> RunReport {
+    pub(crate) async fn run(
+        &self,
+        purpose: Purpose,
+        again: &AtomicBool,
+        shutdown: &CancellationToken,
+    ) -> RunReport {
         let started_at = self.now();
         let clock = self.inner.time.clock().clone();
         let started = clock.mono_ms();
@@ -65,18 +70,22 @@ impl Engine {
         let deadline = Duration::from_secs(u64::from(settings.sync.run_timeout_seconds));
         let token = shutdown.child_token();
         let stop = Stop::new(token.clone());
-        let work = self.rounds(purpose, again, &stop, &mut progress);
-        tokio::pin!(work);
-        let outcome = tokio::select! {
-            outcome = &mut work => outcome,
-            () = tokio::time::sleep(deadline) => {
-                token.cancel();
-                work.await
+        let outcome = {
+            let work = self.rounds(purpose, again, &stop, &mut progress);
+            tokio::pin!(work);
+            tokio::select! {
+                outcome = &mut work => outcome,
+                () = tokio::time::sleep(deadline) => {
+                    token.cancel();
+                    work.await
+                }
             }
         };
         let stopped = match outcome {
             Ok(()) if stop.is_set() => {
-                progress.error.get_or_insert_with(|| "the run was stopped at its deadline".to_owned());
+                progress
+                    .error
+                    .get_or_insert_with(|| "the run was stopped at its deadline".to_owned());
                 true
             }
             Ok(()) => false,
@@ -102,7 +111,9 @@ impl Engine {
     ) -> Result<(), Trouble> {
         let settings = self.settings();
         let Some(cloud) = settings.cloud.clone() else {
-            return Err(Trouble::Store(Unavailable::Store("no cloud is configured".to_owned())));
+            return Err(Trouble::Store(Unavailable::Store(
+                "no cloud is configured".to_owned(),
+            )));
         };
         if self.inner.link.lock().is_doubtful() && purpose == Purpose::Changes {
             self.probe(&cloud).await?;
@@ -110,7 +121,10 @@ impl Engine {
         let clock = self.inner.time.clock();
         let mut pulls = settings.sync.pull_enabled
             && (purpose == Purpose::Full
-                || clock.mono_ms().saturating_sub(self.inner.pulled_at.load(Ordering::Relaxed)) > PULL_AT_LEAST_MS
+                || clock
+                    .mono_ms()
+                    .saturating_sub(self.inner.pulled_at.load(Ordering::Relaxed))
+                    > PULL_AT_LEAST_MS
                 || self.inner.pulled_at.load(Ordering::Relaxed) == 0);
         for _ in 0..MOST_ROUNDS {
             if stop.is_set() {
@@ -120,7 +134,9 @@ impl Engine {
             again.store(false, Ordering::Relaxed);
             if pulls {
                 self.pull(&cloud, stop, progress).await?;
-                self.inner.pulled_at.store(clock.mono_ms().max(1), Ordering::Relaxed);
+                self.inner
+                    .pulled_at
+                    .store(clock.mono_ms().max(1), Ordering::Relaxed);
             }
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);
@@ -151,7 +167,10 @@ impl Engine {
             Err(error) => {
                 let settings = self.settings();
                 let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-                self.inner.link.lock().failed(&error, 0, &settings.sync, now, random);
+                self.inner
+                    .link
+                    .lock()
+                    .failed(&error, 0, &settings.sync, now, random);
                 Err(Trouble::Link(error))
             }
         }
@@ -173,7 +192,11 @@ impl Engine {
     ) -> Result<(), crate::store::CommitError> {
         let mut batch = Batch::new();
         for row in progress.log_rows(report.started_at, report.duration_ms, stopped) {
-            put(&mut batch, keys::numbered(keys::LOG, self.inner.rows.store().reserve()), &row);
+            put(
+                &mut batch,
+                keys::numbered(keys::LOG, self.inner.rows.store().reserve()),
+                &row,
+            );
         }
         let mut last = self.inner.last_run.lock();
         let repeats = stopped && last.error == report.error && progress.push_ok + progress.pull_ok == 0;
@@ -189,7 +212,9 @@ impl Engine {
             }
         }
         let offset = self.inner.time.offset_ms();
-        if let Some(offset) = offset.filter(|offset| last.offset.is_none_or(|old| (old - offset).abs() > 2_000)) {
+        if let Some(offset) =
+            offset.filter(|offset| last.offset.is_none_or(|old| (old - offset).abs() > 2_000))
+        {
             last.offset = Some(offset);
             put_meta(&mut batch, "clock_offset_ms", &offset);
         }

@@ -70,11 +70,16 @@ struct Plan {
 impl Engine {
     /// Makes runs until `shutdown`; then finishes or safely abandons the one that is going.
     pub async fn schedule(self, shutdown: CancellationToken) {
-        let mut plan = Plan { interval_at: self.mono_ms(), push_at: None };
+        let mut plan = Plan {
+            interval_at: self.mono_ms(),
+            push_at: None,
+        };
         while !shutdown.is_cancelled() {
             let signals = &self.inner.signals;
             let due = self.due_at(&plan);
-            signals.next_at.store(due.map_or(0, |at| at.max(1)), Ordering::Relaxed);
+            signals
+                .next_at
+                .store(due.map_or(0, |at| at.max(1)), Ordering::Relaxed);
             let wait = due.map(|at| Duration::from_millis(at.saturating_sub(self.mono_ms())));
             let purpose = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -106,7 +111,9 @@ impl Engine {
         if !settings.outlet.sync_enabled || settings.cloud.is_none() {
             return None;
         }
-        let at = plan.push_at.map_or(plan.interval_at, |at| at.min(plan.interval_at));
+        let at = plan
+            .push_at
+            .map_or(plan.interval_at, |at| at.min(plan.interval_at));
         let link = self.inner.link.lock();
         let now = self.mono_ms();
         Some(match link.pause_ms(now) {
@@ -165,7 +172,9 @@ impl Engine {
             };
             // What the cloud asked for is kept, also when a person is impatient.
             match pause {
-                Some(left) if left > 30_000 => format!("the cloud wants no request for another {} s", left / 1000),
+                Some(left) if left > 30_000 => {
+                    format!("the cloud wants no request for another {} s", left / 1000)
+                }
                 Some(left) => {
                     tokio::select! {
                         () = tokio::time::sleep(Duration::from_millis(left)) => {}
@@ -205,13 +214,34 @@ fn answer(waiters: &Mutex<Vec<oneshot::Sender<RunReport>>>, report: &RunReport) 
 }
 
 fn log(report: &RunReport) {
-    let RunReport { pushed, push_failed, pulled, conflicts_resolved, conflicts_deferred, duration_ms, .. } = report;
+    let RunReport {
+        pushed,
+        push_failed,
+        pulled,
+        conflicts_resolved,
+        conflicts_deferred,
+        duration_ms,
+        ..
+    } = report;
     match &report.error {
         Some(error) => tracing::warn!(
-            error, status = report.status.as_str(), pushed, push_failed, pulled, duration_ms, "a run ended with trouble"
+            error,
+            status = report.status.as_str(),
+            pushed,
+            push_failed,
+            pulled,
+            duration_ms,
+            "a run ended with trouble"
         ),
         None if pushed + pulled + conflicts_resolved + conflicts_deferred > 0 => {
-            tracing::info!(pushed, pulled, conflicts_resolved, conflicts_deferred, duration_ms, "a run is done");
+            tracing::info!(
+                pushed,
+                pulled,
+                conflicts_resolved,
+                conflicts_deferred,
+                duration_ms,
+                "a run is done"
+            );
         }
         None => tracing::debug!(duration_ms, "a run had nothing to do"),
     }

@@ -1,6 +1,6 @@
 //! The settings in force: what is stored, field by field over what the environment says (rule 16), validated.
 
-use crate::cloud::{Client, CloudConfig};
+use crate::cloud::{ApiKey, Client, CloudConfig};
 use crate::engine::api::{Binding, BindingPatch, Outlet, Route, SyncSettings};
 use crate::engine::tx::empty_object;
 use selaras_core::id::EntityType;
@@ -141,8 +141,12 @@ impl Settings {
         connect: &dyn Fn(CloudConfig) -> Option<Client>,
     ) -> Self {
         let (outlet, api_key) = merge(&defaults, stored.as_ref());
-        let complete = ![&outlet.outlet_id, &outlet.cloud_api_url, &api_key].iter().any(|f| f.is_empty());
-        let cloud = complete.then(|| cloud_config(&outlet, &api_key, defaults.allow_http)).and_then(connect);
+        let complete = ![&outlet.outlet_id, &outlet.cloud_api_url, &api_key]
+            .iter()
+            .any(|f| f.is_empty());
+        let cloud = complete
+            .then(|| cloud_config(&outlet, &api_key, defaults.allow_http))
+            .and_then(connect);
         let mut settings = Self {
             defaults,
             stored,
@@ -152,11 +156,18 @@ impl Settings {
             sync,
             bindings,
             resolved: HashMap::new(),
-            default_rules: Rules { priority: 0, coalesce: true, max_document_bytes: 0 },
+            default_rules: Rules {
+                priority: 0,
+                coalesce: true,
+                max_document_bytes: 0,
+            },
         };
         settings.default_rules = rules_of(&settings.resolve(DEFAULT_TYPE));
-        settings.resolved =
-            settings.bindings.keys().map(|name| (name.clone(), Arc::new(settings.resolve(name)))).collect();
+        settings.resolved = settings
+            .bindings
+            .keys()
+            .map(|name| (name.clone(), Arc::new(settings.resolve(name))))
+            .collect();
         settings
     }
 
@@ -175,18 +186,26 @@ impl Settings {
 
     /// What intake needs of the type's binding.
     pub fn rules(&self, entity_type: &EntityType) -> Rules {
-        self.resolved.get(entity_type.as_str()).map_or(self.default_rules, |binding| rules_of(binding))
+        self.resolved
+            .get(entity_type.as_str())
+            .map_or(self.default_rules, |binding| rules_of(binding))
     }
 
     /// The type that a wire name (of an item, or a webhook) means.
     pub fn type_of_wire(&self, cloud_type: &str) -> Option<EntityType> {
-        let bound = self.resolved.iter().find(|(name, b)| *name != DEFAULT_TYPE && b.cloud_type == cloud_type);
+        let bound = self
+            .resolved
+            .iter()
+            .find(|(name, b)| *name != DEFAULT_TYPE && b.cloud_type == cloud_type);
         EntityType::parse(bound.map_or(cloud_type, |(name, _)| name)).ok()
     }
 
     /// The type that a collection of `updates` means.
     pub fn type_of_collection(&self, collection: &str) -> Option<EntityType> {
-        let bound = self.resolved.iter().find(|(name, b)| *name != DEFAULT_TYPE && b.collection == collection);
+        let bound = self
+            .resolved
+            .iter()
+            .find(|(name, b)| *name != DEFAULT_TYPE && b.collection == collection);
         match bound {
             Some((name, _)) => EntityType::parse(name).ok(),
             None => self.type_of_wire(&singular(collection)),
@@ -196,7 +215,12 @@ impl Settings {
     /// Types whose binding of their own names this plugin, and `*`.
     pub fn types_bound_to(&self, plugin: &str) -> Vec<String> {
         let mut types: Vec<String> = std::iter::once(DEFAULT_TYPE)
-            .chain(self.bindings.keys().map(String::as_str).filter(|name| *name != DEFAULT_TYPE))
+            .chain(
+                self.bindings
+                    .keys()
+                    .map(String::as_str)
+                    .filter(|name| *name != DEFAULT_TYPE),
+            )
             .filter(|name| {
                 let binding = self.binding(name);
                 binding.strategy == plugin || binding.mapper.as_deref() == Some(plugin)
@@ -246,7 +270,7 @@ fn rules_of(binding: &Binding) -> Rules {
 pub fn cloud_config(outlet: &Outlet, api_key: &str, allow_http: bool) -> CloudConfig {
     CloudConfig {
         base_url: outlet.cloud_api_url.clone(),
-        api_key: api_key.to_owned(),
+        api_key: ApiKey::new(api_key),
         outlet_id: outlet.outlet_id.clone(),
         outlet_code: outlet.outlet_code.clone(),
         allow_http,
@@ -269,7 +293,9 @@ fn merge(defaults: &Defaults, stored: Option<&StoredOutlet>) -> (Outlet, String)
         pick(&stored.cloud_api_url, &mut outlet.cloud_api_url);
         pick(&stored.api_key, &mut api_key);
         outlet.sync_enabled = stored.sync_enabled.unwrap_or(outlet.sync_enabled);
-        outlet.sync_interval_minutes = stored.sync_interval_minutes.unwrap_or(outlet.sync_interval_minutes);
+        outlet.sync_interval_minutes = stored
+            .sync_interval_minutes
+            .unwrap_or(outlet.sync_interval_minutes);
         for name in crate::engine::api::PROFILE_FIELDS {
             if let Some((_, value)) = stored.profile.iter().find(|(field, _)| field == name) {
                 outlet.profile.retain(|(field, _)| *field != name);
@@ -285,7 +311,8 @@ fn merge(defaults: &Defaults, stored: Option<&StoredOutlet>) -> (Outlet, String)
 
 /// The plural by which a collection is named where no setting says otherwise.
 pub fn plural(word: &str) -> String {
-    let vowel_before_y = word.len() > 1 && matches!(word.as_bytes()[word.len() - 2], b'a' | b'e' | b'i' | b'o' | b'u');
+    let vowel_before_y =
+        word.len() > 1 && matches!(word.as_bytes()[word.len() - 2], b'a' | b'e' | b'i' | b'o' | b'u');
     match word {
         w if w.ends_with('y') && !vowel_before_y => format!("{}ies", &w[..w.len() - 1]),
         w if ["s", "x", "ch", "sh"].iter().any(|end| w.ends_with(end)) => format!("{w}es"),
@@ -310,7 +337,17 @@ mod tests {
 
     #[test]
     fn collections_are_named_in_the_plural_and_read_back() {
-        for word in ["product", "category", "order", "address", "box", "batch", "purchase", "tray", "menu_item"] {
+        for word in [
+            "product",
+            "category",
+            "order",
+            "address",
+            "box",
+            "batch",
+            "purchase",
+            "tray",
+            "menu_item",
+        ] {
             assert_eq!(singular(&plural(word)), word);
         }
         assert_eq!(plural("category"), "categories");

@@ -48,13 +48,22 @@ impl Shipment {
         let mut shipments = Vec::new();
         for (parcel, route, collection) in parcels {
             if route == Route::Document && parcel.push.operation != "delete" {
-                shipments.push(Self { parcels: vec![parcel], endpoint: Some(collection) });
+                shipments.push(Self {
+                    parcels: vec![parcel],
+                    endpoint: Some(collection),
+                });
             } else {
                 batch.push(parcel);
             }
         }
         if !batch.is_empty() {
-            shipments.insert(0, Self { parcels: batch, endpoint: None });
+            shipments.insert(
+                0,
+                Self {
+                    parcels: batch,
+                    endpoint: None,
+                },
+            );
         }
         shipments
     }
@@ -66,7 +75,13 @@ impl Shipment {
         }
         let second = self.parcels.split_off(self.parcels.len() / 2);
         let endpoint = self.endpoint.clone();
-        Ok((self, Self { parcels: second, endpoint }))
+        Ok((
+            self,
+            Self {
+                parcels: second,
+                endpoint,
+            },
+        ))
     }
 
     /// Sends it. Cancelled, it leaves open whether the cloud acted; the attempt is durable by then.
@@ -85,7 +100,13 @@ impl Shipment {
             let Answer { value, timing } = cloud.push_document(collection, &parcel.push.data).await?;
             last = timing;
             let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
-            said.push(Said { outcome: Outcome::Success { cloud_id, version: value.version }, update: None });
+            said.push(Said {
+                outcome: Outcome::Success {
+                    cloud_id,
+                    version: value.version,
+                },
+                update: None,
+            });
         }
         Ok((said, last))
     }
@@ -104,14 +125,22 @@ impl Shipment {
         let (matched, strangers) = match_results(&sent, &names);
         let missing = matched.iter().filter(|result| result.is_none()).count();
         if strangers > 0 || missing > 0 {
-            tracing::warn!(strangers, missing, sent = sent.len(), "the cloud's results do not fit what was sent");
+            tracing::warn!(
+                strangers,
+                missing,
+                sent = sent.len(),
+                "the cloud's results do not fit what was sent"
+            );
         }
         let mut results: Vec<Option<ItemResult>> = results.into_iter().map(Some).collect();
         matched
             .into_iter()
             .map(|at| match at.and_then(|at| results[at].take()) {
                 Some(result) => said(result),
-                None => Said { outcome: Outcome::Missing, update: None },
+                None => Said {
+                    outcome: Outcome::Missing,
+                    update: None,
+                },
             })
             .collect()
     }
@@ -133,16 +162,23 @@ fn said(result: ItemResult) -> Said {
     let outcome = match result.status {
         ResultStatus::Success | ResultStatus::Duplicate => {
             let cloud_id = result.cloud_id.and_then(|id| CloudId::parse(&id).ok());
-            Outcome::Success { cloud_id, version: result.version }
+            Outcome::Success {
+                cloud_id,
+                version: result.version,
+            }
         }
-        ResultStatus::Failed { error, retryable } => Outcome::Failed { error, retryable: retryable.unwrap_or(true) },
+        ResultStatus::Failed { error, retryable } => Outcome::Failed {
+            error,
+            retryable: retryable.unwrap_or(true),
+        },
         ResultStatus::Conflict { cloud } => {
             update = cloud.and_then(update_of);
             Outcome::Conflict
         }
-        ResultStatus::Unknown(word) => {
-            Outcome::Failed { error: format!("the cloud answered with a status it should not: {word:?}"), retryable: true }
-        }
+        ResultStatus::Unknown(word) => Outcome::Failed {
+            error: format!("the cloud answered with a status it should not: {word:?}"),
+            retryable: true,
+        },
     };
     Said { outcome, update }
 }

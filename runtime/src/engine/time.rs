@@ -16,7 +16,10 @@ pub struct Time {
 impl Time {
     /// Time by `clock`, beginning with the offset that an earlier process measured.
     pub fn new(clock: Arc<dyn Clock>, offset_ms: Option<i64>) -> Self {
-        Self { clock, timeline: Mutex::new(Timeline::new(offset_ms)) }
+        Self {
+            clock,
+            timeline: Mutex::new(Timeline::new(offset_ms)),
+        }
     }
 
     /// The clock below.
@@ -26,7 +29,11 @@ impl Time {
 
     /// What the clock shows.
     pub fn reading(&self) -> Reading {
-        Reading { wall: Millis(self.clock.wall_ms()), mono_ms: self.clock.mono_ms(), boot: self.clock.boot() }
+        Reading {
+            wall: Millis(self.clock.wall_ms()),
+            mono_ms: self.clock.mono_ms(),
+            boot: self.clock.boot(),
+        }
     }
 
     /// Now, corrected.

@@ -14,10 +14,16 @@ use selaras_core::id::{CloudId, EntityKey};
 /// When the store cannot be read.
 pub fn adopt_twin(tx: &mut Tx<'_>, key: &EntityKey, cloud_id: &CloudId) -> Result<bool, Unavailable> {
     let entity_type = key.entity_type.as_str();
-    let Some(id) = tx.by_cloud_id(entity_type, cloud_id.as_str())?.filter(|id| *id != key.id) else {
+    let Some(id) = tx
+        .by_cloud_id(entity_type, cloud_id.as_str())?
+        .filter(|id| *id != key.id)
+    else {
         return Ok(true);
     };
-    let twin_key = EntityKey { entity_type: key.entity_type.clone(), id };
+    let twin_key = EntityKey {
+        entity_type: key.entity_type.clone(),
+        id,
+    };
     let twin = tx.entity(&twin_key, Load::Edges)?;
     if !twin.items.is_empty() || twin.record.conflict.is_some() {
         tracing::warn!(%key, twin = %twin_key, %cloud_id, "two records claim one cloud_id, and both have changes waiting");
@@ -28,10 +34,17 @@ pub fn adopt_twin(tx: &mut Tx<'_>, key: &EntityKey, cloud_id: &CloudId) -> Resul
     let mut gone = feed_row(twin, Origin::Cloud);
     gone.deleted = true;
     tx.forget(&twin_key);
-    tx.batch.expect_prefix(keys::entity(keys::RECORD, &twin_key), rev.to_be_bytes().to_vec());
+    tx.batch
+        .expect_prefix(keys::entity(keys::RECORD, &twin_key), rev.to_be_bytes().to_vec());
     tx.batch.delete(keys::entity(keys::RECORD, &twin_key));
-    tx.batch.put(keys::entity(keys::ALIAS, &twin_key), key.id.as_str().as_bytes().to_vec());
-    tx.batch.put(keys::two(keys::BY_CLOUD_ID, entity_type, cloud_id.as_str()), key.id.as_str().as_bytes().to_vec());
+    tx.batch.put(
+        keys::entity(keys::ALIAS, &twin_key),
+        key.id.as_str().as_bytes().to_vec(),
+    );
+    tx.batch.put(
+        keys::two(keys::BY_CLOUD_ID, entity_type, cloud_id.as_str()),
+        key.id.as_str().as_bytes().to_vec(),
+    );
     if lived {
         tx.batch.count(Counter::Records, -1);
     }

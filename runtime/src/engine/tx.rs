@@ -21,7 +21,11 @@ impl From<RowError> for Unavailable {
 }
 
 fn unavailable(error: &StoreError) -> Unavailable {
-    if error.is_full() { Unavailable::DiskFull(error.to_string()) } else { Unavailable::Store(error.to_string()) }
+    if error.is_full() {
+        Unavailable::DiskFull(error.to_string())
+    } else {
+        Unavailable::Store(error.to_string())
+    }
 }
 
 /// Why a commit was not made.
@@ -29,8 +33,8 @@ fn unavailable(error: &StoreError) -> Unavailable {
 pub enum TxError {
     /// This entity changed meanwhile; nothing was written.
     Raced(EntityKey),
-    /// A precondition of the caller's own did not hold (its index among those it added); nothing was written.
-    Refused(usize),
+    /// A precondition of the caller's own did not hold; nothing was written.
+    Refused,
     /// The store failed.
     Unavailable(Unavailable),
 }
@@ -64,7 +68,14 @@ pub struct Tx<'a> {
 impl<'a> Tx<'a> {
     /// An empty commit.
     pub fn new(rows: &'a Rows, settings: &'a Settings) -> Self {
-        Self { rows, settings, entities: Vec::new(), index: HashMap::new(), released: HashSet::new(), batch: Batch::new() }
+        Self {
+            rows,
+            settings,
+            entities: Vec::new(),
+            index: HashMap::new(),
+            released: HashSet::new(),
+            batch: Batch::new(),
+        }
     }
 
     /// The entity, loaded at its first mention.
@@ -104,12 +115,18 @@ impl<'a> Tx<'a> {
     pub fn by_cloud_id(&self, entity_type: &str, cloud_id: &str) -> Result<Option<EntityId>, RowError> {
         let here = self.entities.iter().map(|(_, after)| after).find(|e| {
             e.key.entity_type.as_str() == entity_type
-                && e.record.cloud_id.as_ref().is_some_and(|id| id.as_str() == cloud_id)
+                && e.record
+                    .cloud_id
+                    .as_ref()
+                    .is_some_and(|id| id.as_str() == cloud_id)
         });
         if let Some(entity) = here {
             return Ok(Some(entity.key.id.clone()));
         }
-        Ok(self.rows.by_cloud_id(entity_type, cloud_id)?.and_then(|id| EntityId::parse(&id).ok()))
+        Ok(self
+            .rows
+            .by_cloud_id(entity_type, cloud_id)?
+            .and_then(|id| EntityId::parse(&id).ok()))
     }
 
     /// Leaves an entity out of this commit again: it is written by other means.
@@ -135,14 +152,22 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// See [`TxError`].
     pub async fn commit(self) -> Result<(Committed, Vec<Entity>), TxError> {
-        let Self { rows, settings, entities, released, mut batch, .. } = self;
+        let Self {
+            rows,
+            settings,
+            entities,
+            released,
+            mut batch,
+            ..
+        } = self;
         let own = batch.expects.len();
         let mut owners = Vec::new();
         let mut sealed = Vec::with_capacity(entities.len());
         for (before, mut after) in entities {
             let key = after.key.clone();
             let owns = |id: &CloudId| {
-                released.contains(id) || matches!(rows.by_cloud_id(key.entity_type.as_str(), id.as_str()),
+                released.contains(id)
+                    || matches!(rows.by_cloud_id(key.entity_type.as_str(), id.as_str()),
                          Ok(Some(owner)) if owner == key.id.as_str())
             };
             let priority = settings.rules(&key.entity_type).priority;
@@ -155,10 +180,14 @@ impl<'a> Tx<'a> {
         }
         match rows.store().commit(batch).await {
             Ok(committed) => Ok((committed, sealed)),
-            Err(CommitError::Precondition { index }) if index < own => Err(TxError::Refused(index)),
-            Err(CommitError::Precondition { index }) => Err(TxError::Raced(sealed[owners[index - own]].key.clone())),
+            Err(CommitError::Precondition { index }) if index < own => Err(TxError::Refused),
+            Err(CommitError::Precondition { index }) => {
+                Err(TxError::Raced(sealed[owners[index - own]].key.clone()))
+            }
             Err(CommitError::Failed(error)) => Err(TxError::Unavailable(unavailable(&error))),
-            Err(CommitError::Closed) => Err(TxError::Unavailable(Unavailable::Store("it is closed".to_owned()))),
+            Err(CommitError::Closed) => Err(TxError::Unavailable(Unavailable::Store(
+                "it is closed".to_owned(),
+            ))),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::engine::Engine;
 use crate::engine::api::{
-    ConflictView, EntityView, LogEntry, LogFilter, Page, PageRequest, QueryError, QueueFilter, QueueStatus, QueueView,
-    RunStatus, SideView, Status, Unavailable,
+    ConflictView, EntityView, LogEntry, LogFilter, Page, PageRequest, QueryError, QueueFilter, QueueStatus,
+    QueueView, RunStatus, SideView, Status, Unavailable,
 };
 use crate::store::rows::{ItemRow, LogRow, RowError};
 use crate::store::{Counter, Direction, keys};
@@ -26,11 +26,17 @@ impl Engine {
         if let Some(record) = rows.record(key)? {
             return Ok(Some(self.entity_view(key.clone(), record)));
         }
-        let alias = rows.store().get(&keys::entity(keys::ALIAS, key)).map_err(RowError::from)?;
+        let alias = rows
+            .store()
+            .get(&keys::entity(keys::ALIAS, key))
+            .map_err(RowError::from)?;
         let Some(id) = alias.and_then(|id| EntityId::parse(&String::from_utf8_lossy(&id)).ok()) else {
             return Ok(None);
         };
-        let key = EntityKey { entity_type: key.entity_type.clone(), id };
+        let key = EntityKey {
+            entity_type: key.entity_type.clone(),
+            id,
+        };
         Ok(rows.record(&key)?.map(|record| self.entity_view(key, record)))
     }
 
@@ -38,14 +44,28 @@ impl Engine {
     ///
     /// # Errors
     /// When the cursor is not of this list, or the store cannot be read.
-    pub fn entities(&self, entity_type: &EntityType, page: PageRequest) -> Result<Page<EntityView>, QueryError> {
+    pub fn entities(
+        &self,
+        entity_type: &EntityType,
+        page: PageRequest,
+    ) -> Result<Page<EntityView>, QueryError> {
         let (start, to) = keys::type_range(keys::RECORD, entity_type);
         let from = after(start, &to, page.after)?;
-        let mut found = self.inner.rows.records(&from, &to, page.limit + 1).map_err(Unavailable::from)?;
+        let mut found = self
+            .inner
+            .rows
+            .records(&from, &to, page.limit + 1)
+            .map_err(Unavailable::from)?;
         let more = found.len() > page.limit;
         found.truncate(page.limit);
-        let next = found.last().filter(|_| more).map(|(key, _)| keys::entity(keys::RECORD, key));
-        let items = found.into_iter().map(|(key, record)| self.entity_view(key, record)).collect();
+        let next = found
+            .last()
+            .filter(|_| more)
+            .map(|(key, _)| keys::entity(keys::RECORD, key));
+        let items = found
+            .into_iter()
+            .map(|(key, record)| self.entity_view(key, record))
+            .collect();
         Ok(Page { items, next })
     }
 
@@ -85,8 +105,11 @@ impl Engine {
         let mut last = None;
         let mut scanned = 0;
         loop {
-            let rows: Vec<(Vec<u8>, ItemRow)> =
-                self.inner.rows.page((&from, &to), Direction::Forward, page.limit + 1).map_err(Unavailable::from)?;
+            let rows: Vec<(Vec<u8>, ItemRow)> = self
+                .inner
+                .rows
+                .page((&from, &to), Direction::Forward, page.limit + 1)
+                .map_err(Unavailable::from)?;
             let end = rows.len() <= page.limit;
             scanned += rows.len();
             for (key, row) in rows {
@@ -98,7 +121,10 @@ impl Engine {
                 last = Some(key);
             }
             if end || scanned >= MOST_SCANNED {
-                return Ok(Page { items, next: last.filter(|_| !end) });
+                return Ok(Page {
+                    items,
+                    next: last.filter(|_| !end),
+                });
             }
             from.push(0);
         }
@@ -137,11 +163,14 @@ impl Engine {
             ItemState::Pending => {
                 let slot = self.inner.rows.record(key)?.and_then(|record| record.slot);
                 let order = slot.map(|slot| match slot {
-                    selaras_core::record::Slot::Ready { order, .. } | selaras_core::record::Slot::Due { order, .. } => {
-                        order
-                    }
+                    selaras_core::record::Slot::Ready { order, .. }
+                    | selaras_core::record::Slot::Due { order, .. } => order,
                 });
-                if order == Some(item.order) { QueueStatus::Pending } else { QueueStatus::Held }
+                if order == Some(item.order) {
+                    QueueStatus::Pending
+                } else {
+                    QueueStatus::Held
+                }
             }
         })
     }
@@ -214,7 +243,10 @@ impl Engine {
             let last = rows.len() <= page.limit;
             for (key, row) in rows {
                 if items.len() == page.limit {
-                    return Ok(Page { items, next: Some(to) });
+                    return Ok(Page {
+                        items,
+                        next: Some(to),
+                    });
                 }
                 let number = keys::number(&key).unwrap_or_default();
                 items.extend(view(number, row)?);
@@ -224,7 +256,10 @@ impl Engine {
                 return Ok(Page { items, next: None });
             }
         }
-        Ok(Page { items, next: Some(to) })
+        Ok(Page {
+            items,
+            next: Some(to),
+        })
     }
 
     /// Where the outlet stands.
@@ -253,7 +288,9 @@ impl Engine {
             last_error: last.error.clone(),
             online: self.inner.link.lock().online(),
             running: signals.is_running(),
-            next_run_at: signals.next_at().map(|at| self.now().plus_ms(at as i64 - now as i64)),
+            next_run_at: signals
+                .next_at()
+                .map(|at| self.now().plus_ms(at as i64 - now as i64)),
             oldest_pending_at: oldest
                 .iter()
                 .find(|(_, row)| row.item.state != ItemState::Failed)
@@ -267,20 +304,31 @@ impl Engine {
     /// Whether a head may go now.
     pub(super) fn has_ready(&self) -> bool {
         let (from, to) = keys::all(keys::READY);
-        self.inner.rows.store().scan(&from, &to, Direction::Forward, 1).is_ok_and(|rows| !rows.is_empty())
+        self.inner
+            .rows
+            .store()
+            .scan(&from, &to, Direction::Forward, 1)
+            .is_ok_and(|rows| !rows.is_empty())
     }
 
     /// How long until the first backoff of an item ends.
     pub(super) fn next_retry_ms(&self) -> Option<u64> {
         let (from, to) = keys::all(keys::DUE);
-        let rows = self.inner.rows.store().scan(&from, &to, Direction::Forward, 1).ok()?;
+        let rows = self
+            .inner
+            .rows
+            .store()
+            .scan(&from, &to, Direction::Forward, 1)
+            .ok()?;
         let at = keys::due_at(&rows.first()?.0)?;
         Some(u64::try_from(at.minus(self.now())).unwrap_or(0))
     }
 }
 
 fn after(start: Vec<u8>, to: &[u8], cursor: Option<Vec<u8>>) -> Result<Vec<u8>, QueryError> {
-    let Some(mut cursor) = cursor else { return Ok(start) };
+    let Some(mut cursor) = cursor else {
+        return Ok(start);
+    };
     if cursor < start || cursor.as_slice() >= to {
         return Err(QueryError::BadCursor);
     }
@@ -301,7 +349,9 @@ fn log_entry(number: u64, row: LogRow) -> LogEntry {
         },
         error_message: row.error_message,
         started_at: row.started_at,
-        completed_at: row.started_at.plus_ms(i64::try_from(row.duration_ms).unwrap_or(i64::MAX)),
+        completed_at: row
+            .started_at
+            .plus_ms(i64::try_from(row.duration_ms).unwrap_or(i64::MAX)),
         duration_ms: row.duration_ms,
         details: row.details,
     }
@@ -342,7 +392,10 @@ pub fn conflict_view(conflict: Conflict, live: Option<&Record>) -> ConflictView 
 }
 
 fn word(decision: &str) -> &'static str {
-    ["keep_local", "take_cloud", "merge", "delete", "agreed"].into_iter().find(|w| *w == decision).unwrap_or("defer")
+    ["keep_local", "take_cloud", "merge", "delete", "agreed"]
+        .into_iter()
+        .find(|w| *w == decision)
+        .unwrap_or("defer")
 }
 
 fn side(side: Side) -> SideView {

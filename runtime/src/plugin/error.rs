@@ -96,7 +96,8 @@ impl Failure {
         }
     }
 
-    pub(super) fn missing(message: impl Into<String>) -> Self {
+    /// No plugin of this name and kind.
+    pub fn missing(message: impl Into<String>) -> Self {
         Self {
             code: FailureCode::Missing,
             message: message.into(),

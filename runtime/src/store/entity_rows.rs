@@ -26,7 +26,10 @@ pub fn write_entity(
         0 => Expected::Absent,
         rev => Expected::StartsWith(rev.to_be_bytes().to_vec()),
     };
-    batch.expects.push(Expect { key: row.clone(), want });
+    batch.expects.push(Expect {
+        key: row.clone(),
+        want,
+    });
     let lives = |e: &Entity| i64::from(e.record.doc.is_some());
     count(batch, Counter::Records, lives(after) - lives(before));
     batch.writes.push((row, Some(record_bytes(&after.record))));
@@ -37,23 +40,42 @@ pub fn write_entity(
 
 fn write_items(batch: &mut Batch, before: &Entity, after: &Entity) {
     let find = |items: &[Item], order: u64| items.iter().position(|item| item.order == order);
-    for gone in before.items.iter().filter(|item| find(&after.items, item.order).is_none()) {
+    for gone in before
+        .items
+        .iter()
+        .filter(|item| find(&after.items, item.order).is_none())
+    {
         batch.writes.push((keys::numbered(keys::ITEM, gone.order), None));
-        batch.writes.push((keys::entity_item(&after.key, gone.order), None));
+        batch
+            .writes
+            .push((keys::entity_item(&after.key, gone.order), None));
     }
     for item in &after.items {
         let old = find(&before.items, item.order).map(|at| &before.items[at]);
         if old != Some(item) {
-            put(batch, keys::numbered(keys::ITEM, item.order), &ItemRow { key: after.key.clone(), item: item.clone() });
+            put(
+                batch,
+                keys::numbered(keys::ITEM, item.order),
+                &ItemRow {
+                    key: after.key.clone(),
+                    item: item.clone(),
+                },
+            );
         }
         if old.is_none() {
-            batch.writes.push((keys::entity_item(&after.key, item.order), Some(Vec::new())));
+            batch
+                .writes
+                .push((keys::entity_item(&after.key, item.order), Some(Vec::new())));
         }
     }
     let failed = |items: &[Item]| items.iter().filter(|i| i.state == ItemState::Failed).count() as i64;
     let (was, is) = (failed(&before.items), failed(&after.items));
     count(batch, Counter::Failed, is - was);
-    count(batch, Counter::Pending, after.items.len() as i64 - is - (before.items.len() as i64 - was));
+    count(
+        batch,
+        Counter::Pending,
+        after.items.len() as i64 - is - (before.items.len() as i64 - was),
+    );
 }
 
 fn write_schedule(batch: &mut Batch, before: &Entity, after: &Entity) {
@@ -77,14 +99,26 @@ fn write_schedule(batch: &mut Batch, before: &Entity, after: &Entity) {
 
 /// The cloud's id is unique per type: taking one that another commit has just given away fails this one. A former
 /// id keeps naming the entity, so that what comes late under it is known as old.
-fn write_cloud_id(batch: &mut Batch, before: &Entity, after: &Entity, owns: impl Fn(&CloudId) -> bool) -> usize {
-    let Some(new) = &after.record.cloud_id else { return 0 };
+fn write_cloud_id(
+    batch: &mut Batch,
+    before: &Entity,
+    after: &Entity,
+    owns: impl Fn(&CloudId) -> bool,
+) -> usize {
+    let Some(new) = &after.record.cloud_id else {
+        return 0;
+    };
     if before.record.cloud_id.as_ref() == Some(new) || owns(new) {
         return 0;
     }
     let row = keys::two(keys::BY_CLOUD_ID, after.key.entity_type.as_str(), new.as_str());
-    batch.expects.push(Expect { key: row.clone(), want: Expected::Absent });
-    batch.writes.push((row, Some(after.key.id.as_str().as_bytes().to_vec())));
+    batch.expects.push(Expect {
+        key: row.clone(),
+        want: Expected::Absent,
+    });
+    batch
+        .writes
+        .push((row, Some(after.key.id.as_str().as_bytes().to_vec())));
     1
 }
 

@@ -58,7 +58,9 @@ pub fn numbered(kind: u8, number: u64) -> Vec<u8> {
 
 /// The number in such a key.
 pub fn number(key: &[u8]) -> Option<u64> {
-    key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes)
+    key.get(1..9)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(u64::from_be_bytes)
 }
 
 /// A key of `kind` for an entity. Neither types nor ids hold a zero byte.

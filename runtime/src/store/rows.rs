@@ -145,7 +145,10 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// # Errors
 /// When it is of another format or garbled.
 pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, RowError> {
-    let garbled = |why: String| RowError::Garbled { key: String::from_utf8_lossy(key).into_owned(), why };
+    let garbled = |why: String| RowError::Garbled {
+        key: String::from_utf8_lossy(key).into_owned(),
+        why,
+    };
     match bytes.split_first() {
         Some((&FORMAT, rest)) => rmp_serde::from_slice(rest).map_err(|e| garbled(e.to_string())),
         Some((format, _)) => Err(garbled(format!("format {format} is not known to this version"))),
@@ -202,7 +205,9 @@ impl Rows {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, T)>, RowError> {
         let rows = self.store.scan(from, to, direction, limit)?;
-        rows.into_iter().map(|(key, bytes)| decode(&key, &bytes).map(|row| (key, row))).collect()
+        rows.into_iter()
+            .map(|(key, bytes)| decode(&key, &bytes).map(|row| (key, row)))
+            .collect()
     }
 
     /// An entity's record.
@@ -211,14 +216,22 @@ impl Rows {
     /// When the store fails or the row is garbled.
     pub fn record(&self, key: &EntityKey) -> Result<Option<Record>, RowError> {
         let row = keys::entity(keys::RECORD, key);
-        self.store.get(&row)?.map(|bytes| decode_record(&row, &bytes)).transpose()
+        self.store
+            .get(&row)?
+            .map(|bytes| decode_record(&row, &bytes))
+            .transpose()
     }
 
     /// The records between two record keys, with their entities.
     ///
     /// # Errors
     /// When the store fails or a row is garbled.
-    pub fn records(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(EntityKey, Record)>, RowError> {
+    pub fn records(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(EntityKey, Record)>, RowError> {
         let rows = self.store.scan(from, to, Direction::Forward, limit)?;
         let read = rows.into_iter().filter_map(|(key, bytes)| {
             let entity = keys::parse_entity(&key[1..])?;
@@ -244,7 +257,9 @@ impl Rows {
     }
 
     fn load(&self, key: &EntityKey, most: usize) -> Result<Entity, RowError> {
-        let Some(record) = self.record(key)? else { return Ok(Entity::new(key.clone())) };
+        let Some(record) = self.record(key)? else {
+            return Ok(Entity::new(key.clone()));
+        };
         let mut items = Vec::new();
         if record.waiting > 0 {
             let (from, to) = keys::entity_items(key);
@@ -261,7 +276,11 @@ impl Rows {
                 }
             }
         }
-        Ok(Entity { key: key.clone(), record, items })
+        Ok(Entity {
+            key: key.clone(),
+            record,
+            items,
+        })
     }
 
     /// A queue item by its order.
@@ -277,7 +296,9 @@ impl Rows {
     /// # Errors
     /// When the store fails.
     pub fn by_cloud_id(&self, entity_type: &str, cloud_id: &str) -> Result<Option<String>, RowError> {
-        let found = self.store.get(&keys::two(keys::BY_CLOUD_ID, entity_type, cloud_id))?;
+        let found = self
+            .store
+            .get(&keys::two(keys::BY_CLOUD_ID, entity_type, cloud_id))?;
         Ok(found.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 
