@@ -56,6 +56,14 @@ impl SystemClock {
     }
 }
 
+/// Microseconds since this function was first called, for timing work where no clock is at hand.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file where time comes from")]
+pub fn monotonic_us() -> u64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
 impl Default for SystemClock {
     fn default() -> Self {
         Self::new()

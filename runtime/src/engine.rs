@@ -209,6 +209,11 @@ impl Engine {
         self.inner.time.random()
     }
 
+    /// A new identifier that sorts by time.
+    pub fn new_ulid(&self) -> String {
+        self.inner.time.ulid()
+    }
+
     /// The plugins, with what is bound to them.
     pub fn plugins(&self) -> Vec<PluginView> {
         let settings = self.settings();

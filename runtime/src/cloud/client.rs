@@ -109,6 +109,19 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Six times the contract's largest payload; more is a mistake or an attack.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
+/// A client for calls to an outlet of this machine or network, as the command line makes them: no redirects, no proxy.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn plain_client() -> Result<reqwest::Client, SetupError> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(true)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(30))
+        .build()?)
+}
+
 impl Client {
     /// Sets a client up; nothing is sent yet.
     ///

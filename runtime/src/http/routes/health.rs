@@ -1,0 +1,43 @@
+//! `healthz` and `readyz`: for supervisors, without a token and without secrets.
+
+use crate::http::{Shared, reply};
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+
+/// The process is up.
+pub(crate) async fn live() -> Response {
+    #[derive(Serialize)]
+    struct Live {
+        status: &'static str,
+    }
+    reply::ok("up", Live { status: "ok" })
+}
+
+/// The store is open and the plugins are loaded; 503 with what is not.
+pub(crate) async fn ready(State(http): State<Shared>) -> Response {
+    #[derive(Serialize)]
+    struct NotReady<'a> {
+        success: bool,
+        error: &'a str,
+        message: &'a str,
+        problems: Vec<String>,
+    }
+    #[derive(Serialize)]
+    struct Ready {
+        status: &'static str,
+    }
+    match http.engine.ready() {
+        Ok(()) => reply::ok("ready", Ready { status: "ready" }),
+        Err(problems) => {
+            let body = NotReady {
+                success: false,
+                error: "not_ready",
+                message: "not ready: see problems",
+                problems,
+            };
+            reply::json(StatusCode::SERVICE_UNAVAILABLE, &body)
+        }
+    }
+}
