@@ -1,1 +1,255 @@
-//! engine
+//! The engine: the one place where store, cloud, plugins and rules meet. Plans come from core, effects go through the
+//! store, the cloud client and the plugin host. HTTP holds a handle to it and knows nothing below.
+
+mod accounts;
+pub mod api;
+mod case;
+mod configure;
+mod decide;
+mod feed;
+mod hooks;
+mod inflow;
+mod intake;
+mod link;
+mod plugins;
+mod progress;
+mod pull;
+mod push;
+mod queue;
+mod resolve;
+mod run;
+mod scheduler;
+pub mod settings;
+mod ship;
+pub mod time;
+mod twin;
+mod tx;
+mod view;
+
+use crate::clock::Clock;
+use crate::engine::accounts::Accounts;
+use crate::engine::api::{PluginView, RunReport, RunStatus, Unavailable};
+use crate::engine::link::Link;
+use crate::engine::scheduler::Signals;
+use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
+use crate::engine::time::Time;
+use crate::plugin::Host;
+use crate::store::rows::Rows;
+use crate::store::{Direction, Store, keys};
+use parking_lot::{Mutex, RwLock};
+use selaras_core::id::EntityType;
+use selaras_core::stamp::Millis;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use accounts::{first_admin, has_users};
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// The plugins.
+    pub host: Host,
+    /// Plugins that were refused at start: name or file, and why.
+    pub plugin_problems: Vec<(String, String)>,
+    /// Time and randomness.
+    pub clock: Arc<dyn Clock>,
+    /// What the environment says of the outlet.
+    pub defaults: Defaults,
+    /// Ends waits and runs.
+    pub shutdown: CancellationToken,
+}
+
+/// The engine's handle. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rows: Rows,
+    host: Host,
+    plugin_problems: Vec<(String, String)>,
+    time: Arc<Time>,
+    settings: RwLock<Arc<Settings>>,
+    /// One change of the settings at a time.
+    configuring: tokio::sync::Mutex<()>,
+    accounts: Accounts,
+    link: Mutex<Link>,
+    signals: Signals,
+    last_run: Mutex<LastRun>,
+    /// When the last pull was begun (monotonic ms; 0: never).
+    pulled_at: AtomicU64,
+    feed: watch::Sender<u64>,
+    shutdown: CancellationToken,
+}
+
+/// What is remembered of the last runs.
+#[derive(Default)]
+struct LastRun {
+    success_at: Option<Millis>,
+    stored_at: Option<Millis>,
+    error: Option<String>,
+    offset: Option<i64>,
+}
+
+impl Inner {
+    /// Wakes who waits for the feed.
+    fn feed_moved(&self) {
+        let head = self.rows.store().feed_head();
+        self.feed.send_if_modified(|seen| {
+            let moved = *seen < head;
+            *seen = (*seen).max(head);
+            moved
+        });
+    }
+}
+
+impl Engine {
+    /// An engine over these parts, with the settings that are stored.
+    ///
+    /// # Errors
+    /// When the stored settings cannot be read.
+    pub fn new(parts: Parts) -> Result<Self, Unavailable> {
+        let rows = Rows::new(parts.store);
+        let offset: Option<i64> = rows.meta("clock_offset_ms")?;
+        let success_at: Option<Millis> = rows.meta("last_sync_at")?;
+        let stored: Option<StoredOutlet> = rows.meta(configure::OUTLET)?;
+        let sync = rows.meta(configure::SYNC)?.unwrap_or_default();
+        let settings = Settings::build(parts.defaults, stored, sync, bindings(&rows)?, &|config| {
+            configure::connect(config, parts.clock.clone())
+        });
+        let mut salt = [0; 16];
+        parts.clock.fill(&mut salt);
+        let head = rows.store().feed_head();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                rows,
+                host: parts.host,
+                plugin_problems: parts.plugin_problems,
+                time: Arc::new(Time::new(parts.clock, offset)),
+                settings: RwLock::new(Arc::new(settings)),
+                configuring: tokio::sync::Mutex::new(()),
+                accounts: Accounts::new(&salt),
+                link: Mutex::new(Link::default()),
+                signals: Signals::default(),
+                last_run: Mutex::new(LastRun {
+                    success_at,
+                    offset,
+                    ..LastRun::default()
+                }),
+                pulled_at: AtomicU64::new(0),
+                feed: watch::channel(head).0,
+                shutdown: parts.shutdown,
+            }),
+        })
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.inner.settings.read().clone()
+    }
+
+    /// A change is durable: apps that wait hear of it, and a push follows soon.
+    pub(crate) fn changed(&self) {
+        self.inner.feed_moved();
+        self.inner.signals.change();
+    }
+
+    /// Asks for a run and returns at once.
+    pub fn trigger(&self) {
+        self.inner.signals.ask();
+    }
+
+    /// Asks for a run, or joins the one that is going, and waits for its report.
+    pub async fn run_now(&self) -> RunReport {
+        let started_at = self.now();
+        self.inner
+            .signals
+            .ask_and_wait()
+            .await
+            .unwrap_or_else(|| RunReport {
+                status: RunStatus::Failed,
+                pushed: 0,
+                push_failed: 0,
+                pulled: 0,
+                conflicts_resolved: 0,
+                conflicts_deferred: 0,
+                started_at,
+                duration_ms: 0,
+                error: Some("the outlet is shutting down".to_owned()),
+            })
+    }
+
+    /// The largest document of a type, in bytes.
+    pub fn max_document_bytes(&self, entity_type: &EntityType) -> usize {
+        self.settings().rules(entity_type).max_document_bytes
+    }
+
+    /// The company's id of this outlet, once it is known.
+    pub fn outlet_id(&self) -> Option<String> {
+        Some(self.settings().outlet.outlet_id.clone()).filter(|id| !id.is_empty())
+    }
+
+    /// Now, corrected for the offset to the cloud's clock.
+    pub fn now(&self) -> Millis {
+        self.inner.time.now()
+    }
+
+    /// Milliseconds since the process started.
+    pub fn mono_ms(&self) -> u64 {
+        self.inner.time.clock().mono_ms()
+    }
+
+    /// A number nobody can foresee.
+    pub fn random(&self) -> u64 {
+        self.inner.time.random()
+    }
+
+    /// A new identifier that sorts by time.
+    pub fn new_ulid(&self) -> String {
+        self.inner.time.ulid()
+    }
+
+    /// The plugins, with what is bound to them.
+    pub fn plugins(&self) -> Vec<PluginView> {
+        let settings = self.settings();
+        let mut views: Vec<PluginView> = self
+            .inner
+            .host
+            .list()
+            .into_iter()
+            .map(|status| plugins::view(status, &settings))
+            .collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    /// Whether the outlet can serve.
+    ///
+    /// # Errors
+    /// What is not ready: the store, or plugins that were refused.
+    pub fn ready(&self) -> Result<(), Vec<String>> {
+        match self.inner.rows.store().health() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(vec![format!("the store: {error}")]),
+        }
+    }
+
+    /// Plugins that were refused at start: name or file, and why. The rest runs.
+    pub fn plugin_problems(&self) -> &[(String, String)] {
+        &self.inner.plugin_problems
+    }
+}
+
+fn bindings(rows: &Rows) -> Result<HashMap<String, StoredBinding>, Unavailable> {
+    let (from, to) = keys::all(keys::BINDING);
+    let found: Vec<(Vec<u8>, StoredBinding)> = rows.page((&from, &to), Direction::Forward, 10_000)?;
+    Ok(found
+        .into_iter()
+        .map(|(key, row)| (String::from_utf8_lossy(&key[1..]).into_owned(), row))
+        .collect())
+}

@@ -1,1 +1,161 @@
-//! store
+//! Durable state: an ordered key-value store with atomic batches, preconditions, a feed log and kept counts.
+//!
+//! Owns what a commit means: all of a batch or nothing, durable before it is answered, and visible to readers only
+//! once it is durable. Knows bytes, not records: rows are typed by those above it. It must not know the network, the
+//! plugins or the rules, and no type of the storage engine leaves [`sled`](crate::store::SledStore)'s own file.
+
+mod batch;
+pub mod entity_rows;
+mod error;
+mod group;
+pub mod keys;
+mod ledger;
+mod memory;
+mod meta;
+pub mod rows;
+mod sled;
+mod writer;
+
+#[cfg(test)]
+mod conformance;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+pub use batch::{Batch, COUNTERS, Counter, Expect, Expected};
+pub use error::{CommitError, OpenError, StoreError};
+pub use memory::{MemoryDisk, MemoryStore};
+pub use sled::{SledOptions, SledStore};
+
+/// A key: 1 to [`MAX_KEY_BYTES`] bytes, the first of them below [`RESERVED`]. Ordered as bytes.
+pub type Key = Vec<u8>;
+
+/// One entry of the store.
+pub type Entry = (Key, Vec<u8>);
+
+/// What is called with each exported key and value; an error ends the export.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
+/// A future that owns what it needs.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Microseconds of a clock that never goes back; any zero point.
+pub type MonotonicMicros = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// First byte of the keys that belong to the store itself; a user's key starts below it.
+pub const RESERVED: u8 = 0xF0;
+
+/// First byte of the feed log's keys; the rest is the entry's sequence number, 8 bytes, big-endian.
+///
+/// Entries are appended by [`Batch::append_feed`] and may be deleted like any other key, never written directly.
+pub const FEED_PREFIX: u8 = 0xEF;
+
+/// Longest key. The bound keeps an inner page of the engine (up to 257 keys) under the 128 KiB over which it would
+/// write a blob file, which it never syncs.
+pub const MAX_KEY_BYTES: usize = 480;
+
+/// The key of the feed entry with this sequence number.
+#[must_use]
+pub fn feed_key(seq: u64) -> Key {
+    let mut key = Vec::with_capacity(9);
+    key.push(FEED_PREFIX);
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+/// What a committed batch got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// The sequence number of the batch's first feed entry; the others follow without a gap. None: it had none.
+    pub first_feed_seq: Option<u64>,
+}
+
+/// The order a scan answers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest key first.
+    Forward,
+    /// Largest key first.
+    Backward,
+}
+
+/// What the store says of itself, for status and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Bytes its files take; 0 when it has none.
+    pub bytes_on_disk: u64,
+    /// Batches committed since it was opened.
+    pub commits: u64,
+    /// Groups they were committed in: each is one sync of the disk.
+    pub groups: u64,
+    /// How long the last group took, in microseconds; 0 without a timer.
+    pub last_commit_us: u64,
+    /// How long a group takes on average since the store was opened, in microseconds; 0 without a timer.
+    pub mean_commit_us: u64,
+}
+
+/// Durable state, shared by everything in the process.
+///
+/// Readers see exactly what the last durable commit left: never a part of a batch, never what a power cut could take
+/// back. Reads may block for as long as a page comes from the disk, and never wait for a commit's sync.
+pub trait Store: Send + Sync + 'static {
+    /// The value under `key`, if there is one.
+    ///
+    /// # Errors
+    /// When the engine cannot read, or what it read is damaged.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// At most `limit` entries with `from <= key < to`, as of one moment.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// Commits a batch; resolves when it is durable.
+    ///
+    /// Batches are handed over in the order of the calls, unless the queue is full; then they wait for room in turn.
+    ///
+    /// Cancel safety: dropping the future does not undo the commit. A batch that still waited for room may or may not
+    /// be committed.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. After [`CommitError::Failed`] the outcome is unknown until the store is opened again.
+    fn commit(&self, batch: Batch) -> BoxFuture<'static, Result<Committed, CommitError>>;
+
+    /// A number that was never given out before, larger than all earlier ones, also over restarts.
+    ///
+    /// Not dense: a crash skips some. (The store persists a ceiling well ahead with every commit; only numbers that
+    /// reached nothing durable could come again, and only when 65,536 were taken without a single commit.)
+    fn reserve(&self) -> u64;
+
+    /// A kept count, as of the last commit.
+    fn counter(&self, counter: Counter) -> i64;
+
+    /// The last durable feed sequence number; 0 before the first.
+    fn feed_head(&self) -> u64;
+
+    /// Names this feed: made with the store, another one for another store.
+    fn feed_epoch(&self) -> &str;
+
+    /// Whether the store still accepts commits.
+    ///
+    /// # Errors
+    /// What stopped it; that is final until it is opened again.
+    fn health(&self) -> Result<(), Arc<StoreError>>;
+
+    /// Hands every entry of the user's to `each`, in key order, as of one moment.
+    ///
+    /// Commits wait until it returns: `each` must not wait for one.
+    ///
+    /// # Errors
+    /// As [`Store::get`], and whatever `each` answers.
+    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError>;
+
+    /// Sizes and times.
+    fn stats(&self) -> Stats;
+}

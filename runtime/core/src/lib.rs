@@ -1,1 +1,24 @@
-//! The rules.
+//! The rules of Selaras: what a change, an update, a result and a verdict do to an entity. Pure: no I/O, no async, no
+//! clock and no randomness of its own; time and identifiers come in as arguments.
+//!
+//! An [`entity::Entity`] is a value: a record and its queue. Each rule takes one and changes it in memory; the engine
+//! commits the difference.
+
+pub mod accept;
+pub mod backoff;
+pub mod checkpoint;
+pub mod conflict;
+pub mod decimal;
+pub mod entity;
+pub mod id;
+pub mod item;
+pub mod json;
+pub mod matching;
+pub mod offset;
+pub mod payload;
+pub mod push;
+pub mod receive;
+pub mod record;
+pub mod settle;
+pub mod stamp;
+pub mod update;

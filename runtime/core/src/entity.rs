@@ -1,0 +1,83 @@
+//! One entity with its queue, as the rules see it. The rules change it in memory; the engine commits the
+//! difference with the record's `rev` as precondition.
+
+use crate::id::EntityKey;
+use crate::item::{Item, ItemState};
+use crate::record::{Record, Slot};
+
+/// An entity and the items of it that were loaded: all of them, or only the first and the last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entity {
+    /// Its name.
+    pub key: EntityKey,
+    /// Its record; `rev` 0 when there is none yet.
+    pub record: Record,
+    /// Its queue in order of acceptance.
+    pub items: Vec<Item>,
+}
+
+impl Entity {
+    /// An entity nobody has heard of.
+    pub fn new(key: EntityKey) -> Self {
+        Self {
+            key,
+            record: Record::default(),
+            items: Vec::new(),
+        }
+    }
+
+    /// Whether there is a record: a document or a tombstone.
+    pub fn is_known(&self) -> bool {
+        self.record.rev > 0
+    }
+
+    /// The next item the cloud must decide.
+    pub fn head(&self) -> Option<&Item> {
+        self.items.first()
+    }
+
+    /// Whether the outcome of an item is unknown.
+    pub fn is_attempted(&self) -> bool {
+        self.head().is_some_and(|head| head.state == ItemState::Attempted)
+    }
+
+    /// Where its head belongs in the schedule. None: nothing to send, or held behind a conflict, an undecided
+    /// update or a failed item.
+    pub fn slot(&self, priority: u8) -> Option<Slot> {
+        let head = self.head()?;
+        let blocked = self.record.conflict.is_some()
+            || head.state == ItemState::Failed
+            || (self.record.inbox.is_some() && head.state != ItemState::Attempted);
+        match head.due {
+            _ if blocked => None,
+            Some(at) => Some(Slot::Due {
+                at,
+                order: head.order,
+            }),
+            None => Some(Slot::Ready {
+                priority,
+                order: head.order,
+            }),
+        }
+    }
+
+    /// Whether an update waits that can be decided now.
+    pub fn is_decidable(&self) -> bool {
+        self.record.inbox.is_some() && self.record.conflict.is_none() && !self.is_attempted()
+    }
+
+    /// Brings the record's counts, slot and rev up to date after a change of the loaded entity. `before` is the
+    /// entity as it was loaded.
+    pub fn seal(&mut self, before: &Entity, priority: u8) {
+        let failed = |e: &Entity| e.items.iter().filter(|i| i.state == ItemState::Failed).count();
+        self.record.waiting = moved(self.record.waiting, before.items.len(), self.items.len());
+        self.record.failed = moved(self.record.failed, failed(before), failed(self));
+        self.record.slot = self.slot(priority);
+        self.record.rev = before.record.rev + 1;
+    }
+}
+
+fn moved(count: u32, before: usize, after: usize) -> u32 {
+    let sum = i64::from(count) + after as i64 - before as i64;
+    u32::try_from(sum.max(0)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,68 @@
+//! A queue item: the snapshot of a change on its way to the cloud.
+
+use crate::json::Doc;
+use crate::offset::Stamp;
+use crate::record::Operation;
+use crate::stamp::Millis;
+use serde::{Deserialize, Serialize};
+
+/// Where an item stands. Being *held* is no state of its own: it follows from what is before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ItemState {
+    /// Waits for its turn: never sent, or refused and to be tried again.
+    Pending,
+    /// Sent, outcome unknown.
+    Attempted,
+    /// Out of retries, or refused for good.
+    Failed,
+}
+
+/// What the first send of an item fixed, until the cloud decides (rule 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The cloud version that the change was made on; 0: none.
+    pub base_version: u64,
+    /// When the document was changed, as told to the cloud.
+    pub updated_at: Millis,
+}
+
+/// A snapshot to be pushed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its place in the order of acceptance; also its id.
+    pub order: u64,
+    /// Fixed for life.
+    pub change_id: String,
+    /// What it does: as meant until it is sent, then as sent.
+    pub operation: Operation,
+    /// The document; none for a delete.
+    pub snapshot: Option<Doc>,
+    /// The record's version with this change.
+    pub version: u64,
+    /// When the change was made.
+    pub modified: Stamp,
+    /// When it was accepted.
+    pub created_at: Millis,
+    /// Where it stands.
+    pub state: ItemState,
+    /// Retries used up.
+    pub retries: u32,
+    /// Not before; none: when its turn comes.
+    pub due: Option<Millis>,
+    /// The last failure.
+    pub error: Option<String>,
+    /// What the first send fixed.
+    pub sent: Option<Sent>,
+}
+
+impl Item {
+    /// Makes it a new change to the cloud: another change_id, nothing sent, nothing used up.
+    pub(crate) fn renew(&mut self, change_id: String) {
+        self.change_id = change_id;
+        self.state = ItemState::Pending;
+        self.retries = 0;
+        self.due = None;
+        self.error = None;
+        self.sent = None;
+    }
+}

@@ -1,0 +1,241 @@
+//! The way of an item to the cloud: fixed at the first send, settled by what the cloud says of it
+//! (rules 1, 2, 4, 6, 8).
+
+use crate::entity::Entity;
+use crate::id::CloudId;
+use crate::item::{Item, ItemState, Sent};
+use crate::payload::same_state;
+use crate::record::{Base, Operation, Standing};
+use crate::stamp::Millis;
+use crate::update::Update;
+
+/// What the head of an entity is to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// First send: commit the attempt before any byte leaves.
+    First,
+    /// It was sent before; send it again as it was.
+    Again,
+    /// The cloud never had the entity and need not hear of its end: the item is done.
+    Needless,
+}
+
+/// Marks the head as attempted and, at its first send, fixes its operation and base_version (rules 1 and 8).
+/// `updated_at` is the change's corrected time.
+///
+/// # Panics
+/// When the entity has no items: the schedule names only entities with a head.
+pub fn attempt(entity: &mut Entity, updated_at: Millis) -> Attempt {
+    let cloud_has = entity.record.cloud_has();
+    let record = &mut entity.record;
+    let head = entity
+        .items
+        .first_mut()
+        .expect("invariant: only an entity with a head is attempted");
+    if head.sent.is_some() {
+        head.state = ItemState::Attempted;
+        return Attempt::Again;
+    }
+    head.operation = match (&head.snapshot, cloud_has) {
+        (None, false) if !record.create_sent => {
+            settle_head(entity);
+            return Attempt::Needless;
+        }
+        (None, _) => Operation::Delete,
+        (Some(_), true) => Operation::Update,
+        (Some(_), false) => Operation::Create,
+    };
+    record.create_sent |= head.operation == Operation::Create;
+    head.state = ItemState::Attempted;
+    head.sent = Some(Sent {
+        base_version: record.cloud_version,
+        updated_at,
+    });
+    Attempt::First
+}
+
+/// What the cloud said of one item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Applied, now or before.
+    Success {
+        /// The cloud's id of the entity, if it said so.
+        cloud_id: Option<CloudId>,
+        /// The cloud's new number, if it said so.
+        version: Option<u64>,
+    },
+    /// Not applied.
+    Failed {
+        /// Why.
+        error: String,
+        /// False: the cloud says that no retry will help.
+        retryable: bool,
+    },
+    /// A 200 that did not speak of this item: the outcome stays unknown.
+    Missing,
+    /// Not applied: the cloud's state is newer. What it is comes as an update of its own.
+    Conflict,
+    /// The mapper keeps it from the cloud.
+    Skipped,
+    /// The mapper could not translate it; retried when a person or a change of the plugin asks.
+    Parked {
+        /// Code and message.
+        error: String,
+    },
+}
+
+/// How failures are treated.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Retries before an item is `failed`.
+    pub max_retries: u32,
+    /// Now plus the backoff drawn for this item.
+    pub retry_at: Millis,
+    /// Whether later items may stand in for a failed one.
+    pub coalesce: bool,
+    /// Used when the item must become a new change to the cloud (rule 7).
+    pub new_change_id: String,
+}
+
+/// Whether the outcome settled the item, used up a retry, or gave it up to `failed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absorbed {
+    /// Done and gone.
+    Gone,
+    /// It is tried again.
+    Retry,
+    /// Out of retries.
+    Failed,
+    /// The item is no longer the attempted head; nothing was done.
+    Unknown,
+}
+
+/// Takes the cloud's answer for the item with this change_id into the entity.
+pub fn absorb(entity: &mut Entity, change_id: &str, outcome: Outcome, policy: &Policy) -> Absorbed {
+    if entity.head().is_none_or(|head| head.change_id != change_id) {
+        return Absorbed::Unknown;
+    }
+    match outcome {
+        Outcome::Success { cloud_id, version } => {
+            succeed(entity, cloud_id, version);
+            Absorbed::Gone
+        }
+        Outcome::Skipped => {
+            settle_head(entity);
+            entity.record.standing = Standing::Filtered;
+            Absorbed::Gone
+        }
+        Outcome::Conflict => {
+            let head = &mut entity.items[0];
+            let retries = head.retries;
+            head.renew(policy.new_change_id.clone());
+            head.retries = retries;
+            head.due = Some(policy.retry_at);
+            Absorbed::Retry
+        }
+        Outcome::Missing => fail(
+            entity,
+            "the cloud's answer has no result for it".to_owned(),
+            true,
+            true,
+            policy,
+        ),
+        Outcome::Failed { error, retryable } => fail(entity, error, retryable, false, policy),
+        Outcome::Parked { error } => {
+            // Nothing left the outlet in this attempt; what an earlier one fixed stays fixed.
+            let head = &mut entity.items[0];
+            head.error = Some(error);
+            head.state = ItemState::Failed;
+            Absorbed::Failed
+        }
+    }
+}
+
+fn fail(entity: &mut Entity, error: String, retryable: bool, unknown: bool, policy: &Policy) -> Absorbed {
+    let replaced = policy.coalesce && entity.items.len() > 1;
+    let head = &mut entity.items[0];
+    head.retries += 1;
+    head.error = Some(error);
+    if retryable && head.retries <= policy.max_retries {
+        head.state = if unknown {
+            ItemState::Attempted
+        } else {
+            ItemState::Pending
+        };
+        head.due = Some(policy.retry_at);
+        return Absorbed::Retry;
+    }
+    if replaced {
+        // A later, whole snapshot waits behind it: that one is its cure (rule 10).
+        entity.items.remove(0);
+        return Absorbed::Retry;
+    }
+    head.state = ItemState::Failed;
+    head.due = None;
+    Absorbed::Failed
+}
+
+/// The cloud holds the head's snapshot: it becomes the base (rule 2), and only a stated number is kept (rule 4).
+fn succeed(entity: &mut Entity, cloud_id: Option<CloudId>, version: Option<u64>) {
+    let Some(head) = settle_head(entity) else { return };
+    let record = &mut entity.record;
+    record.base = if entity.items.is_empty() && same_state(record.doc.as_ref(), head.snapshot.as_ref()) {
+        Base::Same
+    } else {
+        Base::Other(head.snapshot)
+    };
+    if cloud_id.is_some() {
+        record.cloud_id = cloud_id;
+    }
+    // A create may begin a new line of numbers at the cloud.
+    record.cloud_version = match (head.operation, version) {
+        (Operation::Create, stated) => stated.unwrap_or(0),
+        (_, stated) => record.cloud_version.max(stated.unwrap_or(0)),
+    };
+    record.conflicts_in_row = 0;
+    record.standing = Standing::Plain;
+}
+
+/// Settles the attempted head as a success that an update told us of (rule 5), where it is an echo: it carries the
+/// head's change_id, or equals its snapshot. The update's own number is judged afterwards.
+pub fn settle_echo(entity: &mut Entity, update: &Update, same_as_snapshot: bool) -> bool {
+    let Some(head) = entity.head().filter(|head| head.state == ItemState::Attempted) else {
+        return false;
+    };
+    let named = update.change_id.as_deref() == Some(head.change_id.as_str());
+    if !named && !same_as_snapshot {
+        return false;
+    }
+    succeed(entity, update.cloud_id.clone(), None);
+    true
+}
+
+/// Gives up an item: the cloud may hold something else from now on (rule 10). None when it is not there.
+pub fn give_up(entity: &mut Entity, order: u64) -> Option<Item> {
+    let at = entity.items.iter().position(|item| item.order == order)?;
+    entity.record.standing = Standing::Diverged;
+    Some(entity.items.remove(at))
+}
+
+/// Puts a failed item back: its retries are unused again, its change_id and what was sent stay.
+pub fn retry(entity: &mut Entity, order: u64) -> bool {
+    let Some(item) = entity
+        .items
+        .iter_mut()
+        .find(|i| i.order == order && i.state == ItemState::Failed)
+    else {
+        return false;
+    };
+    item.state = if item.sent.is_some() {
+        ItemState::Attempted
+    } else {
+        ItemState::Pending
+    };
+    item.retries = 0;
+    item.due = None;
+    true
+}
+
+fn settle_head(entity: &mut Entity) -> Option<Item> {
+    (!entity.items.is_empty()).then(|| entity.items.remove(0))
+}

@@ -1,0 +1,257 @@
+//! The client: what it is set up with, and the pool it is. It owns the headers that every request carries and the
+//! TLS it trusts; the calls are in `calls`, the sending in `send`.
+
+use super::address::{BaseUrl, UrlError, check_url, segment};
+use crate::clock::Clock;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The cloud's API key. It prints as dots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Keeps a key.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key itself, for the one header it belongs in.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for ApiKey {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// Which cloud, and who calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudConfig {
+    /// See [`check_url`].
+    pub base_url: String,
+    /// The bearer token.
+    pub api_key: ApiKey,
+    /// `X-Outlet-ID`, and part of most paths.
+    pub outlet_id: String,
+    /// `X-Outlet-Code`.
+    pub outlet_code: String,
+    /// Plain http also to other machines.
+    pub allow_http: bool,
+    /// From the first byte sent to the last received.
+    pub request_timeout: Duration,
+}
+
+/// Why a configuration makes no client. Each names the field.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The address.
+    #[error("cloud_api_url {0}")]
+    Url(#[from] UrlError),
+    /// A value that HTTP cannot carry.
+    #[error(
+        "{field} cannot be sent in an HTTP header: it is empty or holds a line break or another control character"
+    )]
+    Header {
+        /// Which.
+        field: &'static str,
+    },
+    /// An id that cannot be part of a path.
+    #[error("outlet_id cannot be \"\", \".\" or \"..\"")]
+    OutletId,
+    /// No trusted certificates, or no TLS at all.
+    #[error("https cannot be set up: {0}; is the system's ca-certificates package installed?")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP library refuses its own settings.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A client of one cloud for one outlet. Cloning shares its connections.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub http: reqwest::Client,
+    pub base: BaseUrl,
+    /// The outlet id as a path segment.
+    pub outlet_segment: String,
+    pub outlet_id: String,
+    pub outlet_code: String,
+    pub request_timeout: Duration,
+    pub max_answer_bytes: usize,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A box behind a bad line should learn soon that there is none.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Below the idle limits of common proxies (nginx 75 s, AWS 60 s), so that a request seldom meets a closed one.
+const POOL_IDLE: Duration = Duration::from_secs(45);
+/// Most connections kept while idle: a run overlaps a few requests, not many.
+const POOL_SIZE: usize = 8;
+/// A dead line is noticed although nothing is sent.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// Six times the contract's largest payload; more is a mistake or an attack.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// A client for calls to an outlet of this machine or network, as the command line makes them: no redirects, no proxy.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn plain_client() -> Result<reqwest::Client, SetupError> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(true)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(30))
+        .build()?)
+}
+
+impl Client {
+    /// Sets a client up; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; see [`SetupError`].
+    pub fn new(config: CloudConfig, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
+        Self::with_answer_limit(config, clock, MAX_ANSWER_BYTES)
+    }
+
+    pub(super) fn with_answer_limit(
+        config: CloudConfig,
+        clock: Arc<dyn Clock>,
+        max_answer_bytes: usize,
+    ) -> Result<Self, SetupError> {
+        let base = check_url(&config.base_url, config.allow_http)?;
+        let outlet_segment = segment(&config.outlet_id).ok_or(SetupError::OutletId)?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(base.is_secure())?)
+            .default_headers(headers(&config)?)
+            .user_agent(concat!("selaras/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(config.request_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_SIZE)
+            .tcp_keepalive(TCP_KEEPALIVE)
+            .tcp_nodelay(true)
+            .build()?;
+        let inner = Inner {
+            http,
+            base,
+            outlet_segment,
+            outlet_id: config.outlet_id,
+            outlet_code: config.outlet_code,
+            request_timeout: config.request_timeout,
+            max_answer_bytes,
+            clock,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Where it calls.
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.inner.base
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base", &self.inner.base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The system's certificates with ring, named here rather than process-wide: a library's global default would
+/// depend on who came first. Plain http needs neither, and must work where no certificates are installed.
+fn tls(secure: bool) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let builder = if secure {
+        builder.with_platform_verifier()?
+    } else {
+        builder.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+fn headers(config: &CloudConfig) -> Result<HeaderMap, SetupError> {
+    let value = |field, text: &str| match HeaderValue::from_bytes(text.as_bytes()) {
+        Ok(value) if !text.trim().is_empty() => Ok(value),
+        _ => Err(SetupError::Header { field }),
+    };
+    value("cloud_api_key", config.api_key.expose())?;
+    let mut bearer = value("cloud_api_key", &format!("Bearer {}", config.api_key.expose()))?;
+    bearer.set_sensitive(true);
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, bearer);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        HeaderName::from_static("x-outlet-id"),
+        value("outlet_id", &config.outlet_id)?,
+    );
+    headers.insert(
+        HeaderName::from_static("x-outlet-code"),
+        value("outlet_code", &config.outlet_code)?,
+    );
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{FixedClock, config};
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut CloudConfig)) -> String {
+        let mut config = config("http://127.0.0.1:1");
+        change(&mut config);
+        Client::new(config, Arc::new(FixedClock)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_sent_is_refused_by_name() {
+        assert!(refused(|c| c.api_key = ApiKey::new("a\nb")).starts_with("cloud_api_key cannot"));
+        assert!(refused(|c| c.api_key = ApiKey::new("")).starts_with("cloud_api_key cannot"));
+        assert!(refused(|c| c.outlet_code = "\r\nX-Evil: 1".into()).starts_with("outlet_code cannot"));
+        assert!(refused(|c| c.outlet_id = "..".into()).starts_with("outlet_id cannot"));
+        assert!(
+            refused(|c| c.base_url = "http://cloud.test".into()).starts_with("cloud_api_url is plain http")
+        );
+    }
+
+    #[test]
+    fn the_key_is_never_printed() {
+        let config = config("http://127.0.0.1:1");
+        assert_eq!(config.api_key.expose(), "key-123");
+        let client = Client::new(config.clone(), Arc::new(FixedClock)).unwrap();
+        let printed = format!("{config:?} {client:?} {:?}", headers(&config).unwrap());
+        assert!(!printed.contains("key-123"), "{printed}");
+        assert!(!refused(|c| c.api_key = ApiKey::new("sec\nret")).contains("ret"));
+    }
+
+    #[test]
+    fn an_outlet_code_may_hold_any_letters() {
+        let mut config = config("http://127.0.0.1:1");
+        config.outlet_code = "Café-東京".into();
+        assert!(Client::new(config, Arc::new(FixedClock)).is_ok());
+    }
+}

@@ -1,0 +1,156 @@
+//! People who may log in: kept with an Argon2id hash, verified at the same cost whether or not they exist.
+
+use crate::engine::Engine;
+use crate::engine::api::{LoginError, Role, Unavailable, User};
+use crate::store::rows::{Rows, put};
+use crate::store::{Batch, CommitError, Direction, keys};
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// A user as kept.
+#[derive(Clone, Serialize, Deserialize)]
+struct UserRow {
+    id: String,
+    username: String,
+    full_name: String,
+    role: Role,
+    is_active: bool,
+    /// PHC string.
+    password_hash: String,
+}
+
+impl UserRow {
+    fn user(&self) -> User {
+        User {
+            id: self.id.clone(),
+            username: self.username.clone(),
+            full_name: self.full_name.clone(),
+            role: self.role,
+            is_active: self.is_active,
+        }
+    }
+}
+
+/// Argon2id by OWASP's figures for 19 MiB: two passes, one lane.
+fn hasher() -> Argon2<'static> {
+    let params =
+        Params::new(19 * 1024, 2, 1, None).expect("invariant: the figures are within Argon2's limits");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// A password's hash as kept. Takes some tens of milliseconds: not on an async worker.
+fn hash(password: &str, salt: &[u8; 16]) -> String {
+    let salt = SaltString::encode_b64(salt).expect("invariant: 16 bytes are a salt");
+    let hash = hasher().hash_password(password.as_bytes(), &salt);
+    hash.expect("invariant: any password can be hashed").to_string()
+}
+
+/// Checks logins; two at once at most, each takes 19 MiB.
+pub struct Accounts {
+    slots: Arc<Semaphore>,
+    /// What an unknown user's password is compared with.
+    nobody: Arc<str>,
+}
+
+impl Accounts {
+    /// Accounts with a decoy made from these random bytes.
+    pub fn new(random: &[u8; 16]) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(2)),
+            nobody: Arc::from(hash("nobody has this password", random)),
+        }
+    }
+}
+
+/// Makes the first admin when there is no user yet. True: it was made.
+///
+/// # Errors
+/// When the store fails.
+pub async fn first_admin(
+    rows: &Rows,
+    id: String,
+    username: &str,
+    password: &str,
+    salt: &[u8; 16],
+) -> Result<bool, Unavailable> {
+    if has_users(rows)? {
+        return Ok(false);
+    }
+    let row = UserRow {
+        id: id.clone(),
+        username: username.to_owned(),
+        full_name: "Administrator".to_owned(),
+        role: Role::Admin,
+        is_active: true,
+        password_hash: hash(password, salt),
+    };
+    let mut batch = Batch::new();
+    let key = keys::named(keys::USER, id.as_bytes());
+    batch.expect_absent(key.clone());
+    put(&mut batch, key, &row);
+    match rows.store().commit(batch).await {
+        Ok(_) => Ok(true),
+        Err(CommitError::Precondition { .. }) => Ok(false),
+        Err(error) => Err(Unavailable::Store(error.to_string())),
+    }
+}
+
+/// Whether there is any user.
+///
+/// # Errors
+/// When the store fails.
+pub fn has_users(rows: &Rows) -> Result<bool, Unavailable> {
+    Ok(!users(rows, 1)?.is_empty())
+}
+
+fn users(rows: &Rows, limit: usize) -> Result<Vec<UserRow>, Unavailable> {
+    let (from, to) = keys::all(keys::USER);
+    let found: Vec<(Vec<u8>, UserRow)> = rows.page((&from, &to), Direction::Forward, limit)?;
+    Ok(found.into_iter().map(|(_, row)| row).collect())
+}
+
+impl Engine {
+    /// Checks a user's password. Unknown user, wrong password and inactive user are told apart by nobody, nor by time.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn login(&self, username: &str, password: &str) -> Result<User, LoginError> {
+        let accounts = &self.inner.accounts;
+        let row = users(&self.inner.rows, 10_000)?
+            .into_iter()
+            .find(|row| row.username == username);
+        let kept = row
+            .as_ref()
+            .map_or_else(|| accounts.nobody.to_string(), |row| row.password_hash.clone());
+        let password = password.to_owned();
+        let slot = accounts
+            .slots
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("invariant: the semaphore is never closed");
+        let matches = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            PasswordHash::new(&kept)
+                .is_ok_and(|kept| hasher().verify_password(password.as_bytes(), &kept).is_ok())
+        })
+        .await
+        .unwrap_or(false);
+        match row.filter(|row| matches && row.is_active) {
+            Some(row) => Ok(row.user()),
+            None => Err(LoginError::InvalidCredentials),
+        }
+    }
+
+    /// A user by id, for a token that names them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn user(&self, id: &str) -> Result<Option<User>, Unavailable> {
+        let row: Option<UserRow> = self.inner.rows.get(&keys::named(keys::USER, id.as_bytes()))?;
+        Ok(row.map(|row| row.user()))
+    }
+}

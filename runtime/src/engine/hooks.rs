@@ -1,0 +1,280 @@
+//! Webhooks of the cloud, authentic and fresh when they come here: taken in with their dedup key in one commit, then
+//! decided at once where that is possible (rule 13).
+
+use crate::engine::Engine;
+use crate::engine::api::{
+    BulkElement, Hook, HookConflict, HookError, HookOutcome, HookResult, HookUpdate, Resolution, Unavailable,
+};
+use crate::engine::inflow::{Arrival, Became, Landing};
+use crate::store::rows::{ParkedRow, RowError, encode, put};
+use crate::store::{Batch, Counter, keys};
+use selaras_core::id::{CloudId, EntityId, EntityKey};
+use selaras_core::receive::Received;
+use selaras_core::update::Update;
+
+impl Engine {
+    /// Takes a webhook in. Durable when it answers; `dedup` names it: what came before does nothing again.
+    ///
+    /// # Errors
+    /// See [`HookError`]; nothing was done then.
+    pub async fn hook(&self, hook: Hook, dedup: Option<[u8; 32]>) -> Result<HookOutcome, HookError> {
+        let key = dedup.map(|digest| keys::named(keys::WEBHOOK, &digest));
+        if let Some(key) = &key
+            && self
+                .inner
+                .rows
+                .store()
+                .get(key)
+                .map_err(|e| Unavailable::from(RowError::from(e)))?
+                .is_some()
+        {
+            return Ok(self.duplicate());
+        }
+        let now = self.now();
+        let taken = |batch: &mut Batch| {
+            if let Some(key) = &key {
+                batch.expect_absent(key.clone());
+                batch.put(key.clone(), encode(&now));
+            }
+        };
+        match hook {
+            Hook::Update(update) => {
+                let arrival = self.hook_arrival(&update)?;
+                self.take_hooks(vec![Ok(arrival)], taken).await
+            }
+            Hook::Bulk(elements) => {
+                let arrivals = elements
+                    .into_iter()
+                    .map(|element| self.bulk_arrival(element))
+                    .collect();
+                self.take_hooks(arrivals, taken).await
+            }
+            Hook::Conflict(conflict) => self.conflict_hint(conflict, taken).await,
+        }
+    }
+
+    fn duplicate(&self) -> HookOutcome {
+        HookOutcome {
+            duplicate: true,
+            applied_at: self.now(),
+            results: Vec::new(),
+            conflict_id: None,
+        }
+    }
+
+    async fn take_hooks(
+        &self,
+        elements: Vec<Result<Arrival, Box<ParkedRow>>>,
+        taken: impl Fn(&mut Batch),
+    ) -> Result<HookOutcome, HookError> {
+        let arrivals: Vec<Arrival> = elements.iter().filter_map(|e| e.as_ref().ok()).cloned().collect();
+        let parked: Vec<(u64, &ParkedRow)> = elements
+            .iter()
+            .filter_map(|e| e.as_ref().err())
+            .map(|row| (self.inner.rows.store().reserve(), &**row))
+            .collect();
+        let also = |batch: &mut Batch| {
+            taken(batch);
+            for (number, row) in &parked {
+                put(batch, keys::numbered(keys::PARKED, *number), row);
+                batch.count(Counter::Parked, 1);
+            }
+        };
+        let Some(landings) = self.take_in(&arrivals, also).await? else {
+            return Ok(self.duplicate());
+        };
+        let inboxed = landings
+            .iter()
+            .filter(|l| matches!(l.became, Became::Inboxed))
+            .map(|l| l.key.clone())
+            .collect();
+        let decided = self.decide(inboxed).await?;
+        if decided
+            .iter()
+            .any(|(_, resolution)| *resolution != Resolution::Manual)
+        {
+            self.changed();
+        }
+        let mut landings = landings.into_iter();
+        let mut results = Vec::with_capacity(elements.len());
+        for element in &elements {
+            results.push(match element {
+                Ok(_) => {
+                    let landing = landings.next().expect("invariant: one landing an arrival");
+                    self.hook_result(landing, &decided)?
+                }
+                Err(row) => HookResult {
+                    key: None,
+                    local_version: 0,
+                    resolution: Resolution::Pending,
+                    error: Some(row.error.clone()),
+                },
+            });
+        }
+        Ok(HookOutcome {
+            duplicate: false,
+            applied_at: self.now(),
+            results,
+            conflict_id: None,
+        })
+    }
+
+    fn hook_result(
+        &self,
+        landing: Landing,
+        decided: &[(EntityKey, Resolution)],
+    ) -> Result<HookResult, Unavailable> {
+        let mut error = None;
+        let resolution = match landing.became {
+            Became::Received(Received::Stale | Received::Unchanged) => Resolution::Stale,
+            Became::Received(Received::Agreed { .. }) => Resolution::Agreed,
+            Became::Received(Received::Applied) => Resolution::Applied,
+            Became::Received(Received::Filtered) => Resolution::Filtered,
+            Became::Received(Received::Contested | Received::Waits) => Resolution::Pending,
+            Became::Inboxed => decided
+                .iter()
+                .find(|(key, _)| *key == landing.key)
+                .map_or(Resolution::Pending, |(_, resolution)| *resolution),
+            Became::Parked(why) => {
+                error = Some(why);
+                Resolution::Pending
+            }
+        };
+        let local_version = self
+            .inner
+            .rows
+            .record(&landing.key)?
+            .map_or(0, |record| record.version);
+        Ok(HookResult {
+            key: Some(landing.key),
+            local_version,
+            resolution,
+            error,
+        })
+    }
+
+    fn hook_arrival(&self, update: &HookUpdate) -> Result<Arrival, HookError> {
+        let invalid = |field, problem: String| HookError::Invalid { field, problem };
+        let entity_type = self.settings().type_of_wire(&update.cloud_type).ok_or_else(|| {
+            invalid(
+                "entity_type",
+                format!("{:?} names no entity type", update.cloud_type),
+            )
+        })?;
+        let cloud_id = match &update.cloud_id {
+            Some(id) => Some(CloudId::parse(id).map_err(|e| invalid("cloud_id", e.to_string()))?),
+            None => None,
+        };
+        let local_id = match &update.local_id {
+            Some(id) => Some(EntityId::parse(id).map_err(|e| invalid("local_id", e.to_string()))?),
+            None => None,
+        };
+        if cloud_id.is_none() && local_id.is_none() {
+            return Err(invalid(
+                "cloud_id",
+                "one of cloud_id and local_id is needed".to_owned(),
+            ));
+        }
+        let update = Update {
+            cloud_id,
+            version: update.version,
+            stamp: update.stamp,
+            by: update.updated_by.clone(),
+            change_id: update.change_id.clone(),
+            body: update.data.clone(),
+        };
+        Ok(Arrival {
+            entity_type,
+            local_id,
+            update,
+        })
+    }
+
+    /// A bad element fails alone; it is kept.
+    fn bulk_arrival(&self, element: BulkElement) -> Result<Arrival, Box<ParkedRow>> {
+        let (update, problem, raw) = match element {
+            BulkElement::Update(update) => match self.hook_arrival(&update) {
+                Ok(arrival) => return Ok(arrival),
+                Err(error) => {
+                    let raw = update.data.as_ref().map(|doc| doc.as_str().to_owned());
+                    (Some(update), error.to_string(), raw)
+                }
+            },
+            BulkElement::Unreadable { problem, raw } => (None, problem, Some(raw)),
+        };
+        tracing::warn!(problem, "an element of a bulk webhook is parked");
+        Err(Box::new(ParkedRow {
+            entity_type: update.as_ref().map_or_else(String::new, |u| u.cloud_type.clone()),
+            entity_id: update.and_then(|u| u.local_id),
+            update: None,
+            raw,
+            error_code: "unreadable".to_owned(),
+            error: problem,
+            at: self.now(),
+        }))
+    }
+
+    /// The cloud saw a conflict: its values are only a hint, so the entity is pulled; its id is kept for the record.
+    async fn conflict_hint(
+        &self,
+        hint: HookConflict,
+        taken: impl Fn(&mut Batch),
+    ) -> Result<HookOutcome, HookError> {
+        let named = HookUpdate {
+            cloud_type: hint.cloud_type,
+            cloud_id: hint.cloud_id,
+            local_id: hint.local_id,
+            version: None,
+            stamp: None,
+            updated_by: None,
+            change_id: None,
+            data: None,
+        };
+        let arrival = self.hook_arrival(&named)?;
+        let key = self.known(&arrival)?;
+        let mut batch = Batch::new();
+        taken(&mut batch);
+        if let (Some(key), Some(conflict_id)) = (&key, &hint.conflict_id) {
+            put(
+                &mut batch,
+                keys::entity(keys::HINT, key),
+                &(conflict_id, hint.resolution_required),
+            );
+        }
+        match self.inner.rows.store().commit(batch).await {
+            Ok(_) => {}
+            Err(crate::store::CommitError::Precondition { .. }) => return Ok(self.duplicate()),
+            Err(error) => return Err(Unavailable::Store(error.to_string()).into()),
+        }
+        self.trigger();
+        let record = match &key {
+            Some(key) => self.inner.rows.record(key)?,
+            None => None,
+        };
+        let open = record.as_ref().and_then(|record| record.conflict.clone());
+        let resolution = if open.is_some() {
+            Resolution::Manual
+        } else {
+            Resolution::Pending
+        };
+        let local_version = record.map_or(0, |record| record.version);
+        let result = HookResult {
+            key,
+            local_version,
+            resolution,
+            error: None,
+        };
+        Ok(HookOutcome {
+            duplicate: false,
+            applied_at: self.now(),
+            results: vec![result],
+            conflict_id: open.or(hint.conflict_id),
+        })
+    }
+}
+
+impl From<RowError> for HookError {
+    fn from(error: RowError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}

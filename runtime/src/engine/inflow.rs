@@ -1,0 +1,259 @@
+//! Updates on their way in, from a pulled page or a webhook: each finds its entity, is mapped, and is applied or put
+//! into its entity's inbox, all in one commit with what the caller adds to it (the checkpoint, a dedup key). What an
+//! inbox holds is decided afterwards, in `decide`.
+
+use crate::engine::Engine;
+use crate::engine::api::Unavailable;
+use crate::engine::plugins::{StoreLookup, map_to_local};
+use crate::engine::settings::Settings;
+use crate::engine::tx::{Load, Tx, TxError, feed_row};
+use crate::plugin::Failure;
+use crate::store::keys;
+use crate::store::rows::{Origin, ParkedRow, put};
+use crate::store::{Batch, Counter};
+use selaras_core::id::{EntityId, EntityKey, EntityType};
+use selaras_core::receive::{Received, is_stale, receive, supersedes};
+use selaras_core::update::{Seen, Update};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How often a commit that apps race is tried.
+const LOOKS: usize = 50;
+
+/// An update with the names under which the cloud speaks of its entity.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The outlet's type.
+    pub entity_type: EntityType,
+    /// The outlet's id, as the cloud knows it.
+    pub local_id: Option<EntityId>,
+    /// What it says.
+    pub update: Update,
+}
+
+/// What became of an arrival.
+#[derive(Clone, Debug)]
+pub struct Landing {
+    /// Its entity.
+    pub key: EntityKey,
+    /// What was done.
+    pub became: Became,
+}
+
+/// What was done with an arrival.
+#[derive(Clone, Debug)]
+pub enum Became {
+    /// Settled without a strategy.
+    Received(Received),
+    /// It waits in the inbox to be decided.
+    Inboxed,
+    /// Its mapper failed; it is kept whole.
+    Parked(String),
+}
+
+impl Engine {
+    /// Takes `arrivals` in, in one commit. `also` adds to that commit; a precondition of its own that fails comes out
+    /// as `Ok(None)`, with nothing done.
+    pub(crate) async fn take_in(
+        &self,
+        arrivals: &[Arrival],
+        also: impl Fn(&mut Batch),
+    ) -> Result<Option<Vec<Landing>>, Unavailable> {
+        for _ in 0..LOOKS {
+            let settings = self.settings();
+            let keys = self.identify(arrivals)?;
+            let seen = self.see(&settings, arrivals, &keys).await?;
+            let mut tx = Tx::new(&self.inner.rows, &settings);
+            also(&mut tx.batch);
+            let mut landings = Vec::with_capacity(arrivals.len());
+            for ((arrival, key), seen) in arrivals.iter().zip(keys).zip(seen) {
+                landings.push(self.land(&mut tx, arrival, key, seen)?);
+            }
+            match tx.commit().await {
+                Ok(_) => {
+                    self.inner.feed_moved();
+                    return Ok(Some(landings));
+                }
+                Err(TxError::Refused) => return Ok(None),
+                Err(TxError::Raced(key)) => {
+                    tracing::debug!(%key, "an entity changed while an update came in")
+                }
+                Err(TxError::Unavailable(error)) => return Err(error),
+            }
+        }
+        Err(Unavailable::Store(
+            "the entities of this page are changed all the time; it is tried again".to_owned(),
+        ))
+    }
+
+    /// Which entity each arrival means (rule 9); a name made here for those nobody knows.
+    fn identify(&self, arrivals: &[Arrival]) -> Result<Vec<EntityKey>, Unavailable> {
+        let mut made: BTreeMap<(String, String), EntityId> = BTreeMap::new();
+        let mut keys = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            let cloud_id = arrival.update.cloud_id.as_ref().map(ToString::to_string);
+            let name = cloud_id.map(|id| (arrival.entity_type.to_string(), id));
+            let known = name.as_ref().and_then(|name| made.get(name)).cloned();
+            let id = match known {
+                Some(id) => id,
+                None => self.find(arrival)?.unwrap_or_else(|| self.new_id()),
+            };
+            if let Some(name) = name {
+                made.insert(name, id.clone());
+            }
+            keys.push(EntityKey {
+                entity_type: arrival.entity_type.clone(),
+                id,
+            });
+        }
+        Ok(keys)
+    }
+
+    /// The entity that the cloud means, if there is one already.
+    pub(crate) fn known(&self, arrival: &Arrival) -> Result<Option<EntityKey>, Unavailable> {
+        let Some(id) = self.find(arrival)? else {
+            return Ok(None);
+        };
+        let key = EntityKey {
+            entity_type: arrival.entity_type.clone(),
+            id,
+        };
+        Ok(self.inner.rows.record(&key)?.map(|_| key))
+    }
+
+    fn find(&self, arrival: &Arrival) -> Result<Option<EntityId>, Unavailable> {
+        let rows = &self.inner.rows;
+        let cloud_id = arrival.update.cloud_id.as_ref();
+        if let Some(cloud_id) = cloud_id {
+            let known = rows.by_cloud_id(arrival.entity_type.as_str(), cloud_id.as_str())?;
+            if let Some(id) = known.and_then(|id| EntityId::parse(&id).ok()) {
+                return Ok(Some(id));
+            }
+        }
+        let Some(id) = &arrival.local_id else {
+            return Ok(None);
+        };
+        let key = EntityKey {
+            entity_type: arrival.entity_type.clone(),
+            id: id.clone(),
+        };
+        let usable = match rows.record(&key)? {
+            None => true,
+            Some(record) if cloud_id.is_none() => record.rev > 0,
+            Some(record) => record.cloud_id.is_none() && record.create_sent,
+        };
+        Ok(usable.then(|| id.clone()))
+    }
+
+    fn new_id(&self) -> EntityId {
+        EntityId::parse(&self.inner.time.ulid()).expect("invariant: a ULID is an id")
+    }
+
+    /// What the mappers make of the arrivals, in their order.
+    async fn see(
+        &self,
+        settings: &Settings,
+        arrivals: &[Arrival],
+        keys: &[EntityKey],
+    ) -> Result<Vec<Option<Result<Seen, Failure>>>, Unavailable> {
+        let mut seen: Vec<Option<Result<Seen, Failure>>> = (0..arrivals.len()).map(|_| None).collect();
+        let mut by_type: BTreeMap<&EntityType, Vec<usize>> = BTreeMap::new();
+        for (at, arrival) in arrivals.iter().enumerate() {
+            by_type.entry(&arrival.entity_type).or_default().push(at);
+        }
+        for (entity_type, indexes) in by_type {
+            let binding = settings.binding(entity_type.as_str());
+            let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
+            let updates = indexes
+                .iter()
+                .map(|at| (&keys[*at], &arrivals[*at].update))
+                .collect();
+            let host = &self.inner.host;
+            let mapped = map_to_local(host, settings, &binding, updates, lookup, self.now()).await;
+            for (at, outcome) in indexes.into_iter().zip(mapped) {
+                seen[at] = Some(outcome);
+            }
+        }
+        Ok(seen)
+    }
+
+    fn land(
+        &self,
+        tx: &mut Tx<'_>,
+        arrival: &Arrival,
+        key: EntityKey,
+        seen: Option<Result<Seen, Failure>>,
+    ) -> Result<Landing, Unavailable> {
+        let update = &arrival.update;
+        let entity = tx.entity(&key, Load::Edges)?;
+        let other = entity
+            .record
+            .cloud_id
+            .as_ref()
+            .is_some_and(|id| Some(id) != update.cloud_id.as_ref())
+            && update.cloud_id.is_some();
+        let became = if other || is_stale(entity, update) {
+            // A former name of this entity, or an older number.
+            Became::Received(Received::Stale)
+        } else if !entity.items.is_empty()
+            || entity.record.conflict.is_some()
+            || entity.record.inbox.is_some()
+        {
+            let newest = entity
+                .record
+                .inbox
+                .as_ref()
+                .is_none_or(|waiting| supersedes(update, waiting));
+            if newest {
+                entity.record.inbox = Some(update.clone());
+            }
+            if newest {
+                Became::Inboxed
+            } else {
+                Became::Received(Received::Stale)
+            }
+        } else {
+            match seen {
+                Some(Ok(seen)) => Became::Received(receive(entity, update, &seen)),
+                Some(Err(failure)) => {
+                    let error = format!("{}: {}", failure.code.as_str(), failure.message);
+                    self.park(tx, &key, update, &failure);
+                    Became::Parked(error)
+                }
+                None => Became::Inboxed,
+            }
+        };
+        let entity = tx.get(&key).expect("invariant: loaded above");
+        if matches!(became, Became::Received(Received::Applied)) {
+            let row = feed_row(entity, Origin::Cloud);
+            tx.feed(&row);
+        }
+        Ok(Landing { key, became })
+    }
+
+    /// Keeps an update that its plugin could not handle. It is tried again when the plugin, its settings, or a person
+    /// changes something.
+    pub(crate) fn park(&self, tx: &mut Tx<'_>, key: &EntityKey, update: &Update, failure: &Failure) {
+        let row = ParkedRow {
+            entity_type: key.entity_type.to_string(),
+            entity_id: Some(key.id.to_string()),
+            update: Some(update.clone()),
+            raw: None,
+            error_code: failure.code.as_str().to_owned(),
+            error: failure.message.clone(),
+            at: self.now(),
+        };
+        tracing::warn!(%key, code = row.error_code, error = row.error, "an update is parked: its plugin could not handle it");
+        self.park_row(&mut tx.batch, &row);
+    }
+
+    /// Keeps a row among the parked.
+    pub(crate) fn park_row(&self, batch: &mut Batch, row: &ParkedRow) {
+        put(
+            batch,
+            keys::numbered(keys::PARKED, self.inner.rows.store().reserve()),
+            row,
+        );
+        batch.count(Counter::Parked, 1);
+    }
+}

@@ -1,0 +1,229 @@
+//! What a run has done so far, counted by type, and the log lines that are made of it.
+
+use crate::engine::api::{RunReport, RunStatus};
+use crate::engine::decide::Tally;
+use crate::store::rows::LogRow;
+use selaras_core::id::EntityType;
+use selaras_core::json::{Doc, quote};
+use selaras_core::push::{Absorbed, Outcome};
+use selaras_core::stamp::Millis;
+use std::collections::BTreeMap;
+
+/// Counts of one type in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    ok: u64,
+    failed: u64,
+    conflicts: u64,
+}
+
+/// What a run has done so far.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Items the cloud took.
+    pub push_ok: u64,
+    /// Items it refused or left without a result.
+    pub push_failed: u64,
+    /// Updates taken in.
+    pub pull_ok: u64,
+    /// Updates parked or unreadable.
+    pub pull_failed: u64,
+    /// Conflicts decided by a strategy.
+    pub resolved: u64,
+    /// Conflicts left to a person.
+    pub deferred: u64,
+    /// The cloud said that it has something newer, without saying what.
+    pub wants_pull: bool,
+    /// What went wrong.
+    pub error: Option<String>,
+    pushed: BTreeMap<String, Count>,
+    pulled: BTreeMap<String, Count>,
+}
+
+impl Progress {
+    /// One item's answer was absorbed.
+    pub fn pushed(
+        &mut self,
+        entity_type: &EntityType,
+        absorbed: Absorbed,
+        outcome: &Outcome,
+        side_came: bool,
+    ) {
+        let count = self.pushed.entry(entity_type.to_string()).or_default();
+        match outcome {
+            Outcome::Success { .. } if absorbed == Absorbed::Gone => {
+                count.ok += 1;
+                self.push_ok += 1;
+            }
+            // Settled meanwhile by an echo.
+            Outcome::Success { .. } | Outcome::Skipped => {}
+            Outcome::Conflict => {
+                count.conflicts += 1;
+                self.wants_pull |= !side_came;
+            }
+            Outcome::Failed { error, .. } | Outcome::Parked { error } => {
+                count.failed += 1;
+                self.push_failed += 1;
+                self.error = Some(error.clone());
+            }
+            Outcome::Missing => {
+                count.failed += 1;
+                self.push_failed += 1;
+                self.error = Some("the cloud's answer has no result for some items".to_owned());
+            }
+        }
+    }
+
+    /// An item's mapper failed.
+    pub fn push_failed(&mut self, entity_type: &EntityType, error: String) {
+        self.pushed.entry(entity_type.to_string()).or_default().failed += 1;
+        self.push_failed += 1;
+        self.error = Some(error);
+    }
+
+    /// An item's mapper keeps it from the cloud.
+    pub fn filtered(&mut self, entity_type: &EntityType) {
+        self.pushed.entry(entity_type.to_string()).or_default();
+    }
+
+    /// An update was taken in.
+    pub fn pulled(&mut self, entity_type: &EntityType) {
+        self.pulled.entry(entity_type.to_string()).or_default().ok += 1;
+        self.pull_ok += 1;
+    }
+
+    /// An update was parked or could not be read.
+    pub fn pull_failed(&mut self, entity_type: &str, error: String) {
+        self.pulled.entry(entity_type.to_owned()).or_default().failed += 1;
+        self.pull_failed += 1;
+        self.error = Some(error);
+    }
+
+    /// Inboxes were decided.
+    pub fn decided(&mut self, tally: Tally) {
+        self.resolved += tally.resolved;
+        self.deferred += tally.deferred;
+        self.pull_failed += tally.parked;
+    }
+
+    /// Adds another's counts.
+    pub fn merge(&mut self, other: Self) {
+        self.push_ok += other.push_ok;
+        self.push_failed += other.push_failed;
+        self.pull_ok += other.pull_ok;
+        self.pull_failed += other.pull_failed;
+        self.resolved += other.resolved;
+        self.deferred += other.deferred;
+        self.wants_pull |= other.wants_pull;
+        self.error = other.error.or(self.error.take());
+        for (mine, theirs) in [(&mut self.pushed, other.pushed), (&mut self.pulled, other.pulled)] {
+            for (name, count) in theirs {
+                let sum = mine.entry(name).or_default();
+                sum.ok += count.ok;
+                sum.failed += count.failed;
+                sum.conflicts += count.conflicts;
+            }
+        }
+    }
+
+    /// The run's report.
+    pub fn report(&self, started_at: Millis, duration_ms: u64, stopped: bool) -> RunReport {
+        RunReport {
+            status: status(
+                stopped,
+                self.push_ok + self.pull_ok,
+                self.push_failed + self.pull_failed,
+            ),
+            pushed: self.push_ok,
+            push_failed: self.push_failed,
+            pulled: self.pull_ok,
+            conflicts_resolved: self.resolved,
+            conflicts_deferred: self.deferred,
+            started_at,
+            duration_ms,
+            error: self.error.clone(),
+        }
+    }
+
+    /// The run's log lines: one a direction that had something to do, and one for a run that could not do anything.
+    pub fn log_rows(&self, started_at: Millis, duration_ms: u64, stopped: bool) -> Vec<LogRow> {
+        let line = |push: bool, counts: &BTreeMap<String, Count>, ok: u64, failed: u64| LogRow {
+            push,
+            entity_type: (counts.len() == 1)
+                .then(|| counts.keys().next().cloned())
+                .flatten(),
+            entity_count: ok + failed,
+            status: match status(stopped, ok, failed) {
+                RunStatus::Success => 0,
+                RunStatus::Partial => 1,
+                RunStatus::Failed => 2,
+            },
+            error_message: if failed > 0 || stopped {
+                self.error.clone()
+            } else {
+                None
+            },
+            started_at,
+            duration_ms,
+            details: details(counts),
+        };
+        let mut rows = Vec::new();
+        if !self.pulled.is_empty() {
+            rows.push(line(false, &self.pulled, self.pull_ok, self.pull_failed));
+        }
+        if !self.pushed.is_empty() {
+            rows.push(line(true, &self.pushed, self.push_ok, self.push_failed));
+        }
+        if rows.is_empty() && stopped {
+            rows.push(line(false, &self.pulled, 0, 0));
+        }
+        rows
+    }
+}
+
+fn status(stopped: bool, ok: u64, failed: u64) -> RunStatus {
+    match (stopped, ok, failed) {
+        (false, _, 0) => RunStatus::Success,
+        (true, 0, _) => RunStatus::Failed,
+        (false, 0, _) => RunStatus::Failed,
+        _ => RunStatus::Partial,
+    }
+}
+
+fn details(counts: &BTreeMap<String, Count>) -> Doc {
+    let types: Vec<String> = counts
+        .iter()
+        .map(|(name, c)| {
+            let Count {
+                ok,
+                failed,
+                conflicts,
+            } = c;
+            format!(
+                "{}:{{\"success\":{ok},\"failed\":{failed},\"conflicts\":{conflicts}}}",
+                quote(name)
+            )
+        })
+        .collect();
+    Doc::from_trusted(format!("{{\"by_type\":{{{}}}}}", types.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_with_some_failures_is_partial_and_one_with_nothing_but_failures_failed() {
+        assert_eq!(status(false, 3, 0), RunStatus::Success);
+        assert_eq!(status(false, 3, 1), RunStatus::Partial);
+        assert_eq!(status(false, 0, 1), RunStatus::Failed);
+        assert_eq!(status(true, 3, 0), RunStatus::Partial);
+        assert_eq!(status(true, 0, 0), RunStatus::Failed);
+    }
+
+    #[test]
+    fn a_run_that_had_nothing_to_do_leaves_no_line_in_the_log() {
+        assert!(Progress::default().log_rows(Millis(0), 1, false).is_empty());
+        assert_eq!(Progress::default().log_rows(Millis(0), 1, true).len(), 1);
+    }
+}

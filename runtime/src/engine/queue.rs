@@ -1,0 +1,130 @@
+//! What a person does with the queue: put failed items back, give one up.
+
+use crate::engine::Engine;
+use crate::engine::api::{Actor, QueueFilter, QueueStatus, RetryError, Unavailable};
+use crate::engine::tx::{Load, Tx, TxError};
+use crate::store::rows::ItemRow;
+use crate::store::{Direction, keys};
+use selaras_core::item::ItemState;
+use selaras_core::push::{give_up, retry};
+
+/// Items put back in one commit.
+const BATCH: usize = 200;
+
+impl Engine {
+    /// Puts a failed item back, its retries unused, and starts a run.
+    ///
+    /// # Errors
+    /// See [`RetryError`].
+    pub async fn retry(&self, id: &str) -> Result<(), RetryError> {
+        let row = self.item(id)?;
+        if row.item.state != ItemState::Failed {
+            let status = self.queue_status(&row.key, &row.item)?;
+            return Err(RetryError::WrongState {
+                id: id.to_owned(),
+                status,
+                why: "only a failed item is put back",
+            });
+        }
+        self.put_back(vec![row]).await?;
+        self.trigger();
+        Ok(())
+    }
+
+    /// Puts all failed items that fit the filter back and starts a run. Returns how many.
+    ///
+    /// # Errors
+    /// When the store does not answer; some may be put back then.
+    pub async fn retry_all(&self, filter: &QueueFilter) -> Result<u64, Unavailable> {
+        let (mut from, to) = keys::all(keys::ITEM);
+        let mut count = 0;
+        loop {
+            let rows: Vec<(Vec<u8>, ItemRow)> =
+                self.inner.rows.page((&from, &to), Direction::Forward, BATCH)?;
+            let Some((last, _)) = rows.last() else { break };
+            from.clone_from(last);
+            from.push(0);
+            let fits = |row: &ItemRow| {
+                row.item.state == ItemState::Failed
+                    && filter
+                        .entity_type
+                        .as_ref()
+                        .is_none_or(|t| *t == row.key.entity_type)
+                    && filter
+                        .entity_id
+                        .as_ref()
+                        .is_none_or(|id| id == row.key.id.as_str())
+            };
+            let failed: Vec<ItemRow> = rows.into_iter().map(|(_, row)| row).filter(fits).collect();
+            count += self.put_back(failed).await?;
+        }
+        if count > 0 {
+            self.trigger();
+        }
+        Ok(count)
+    }
+
+    async fn put_back(&self, rows: Vec<ItemRow>) -> Result<u64, Unavailable> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let settings = self.settings();
+            let mut tx = Tx::new(&self.inner.rows, &settings);
+            let mut count = 0;
+            for row in &rows {
+                count += u64::from(retry(tx.entity(&row.key, Load::Whole)?, row.item.order));
+            }
+            match tx.commit().await {
+                Ok(_) => return Ok(count),
+                Err(TxError::Unavailable(error)) => return Err(error),
+                Err(TxError::Raced(_) | TxError::Refused) => {}
+            }
+        }
+    }
+
+    /// Gives an item up: it is not sent any more, and its record is marked as diverged.
+    ///
+    /// # Errors
+    /// See [`RetryError`].
+    pub async fn give_up(&self, id: &str, reason: &str, actor: &Actor) -> Result<(), RetryError> {
+        let row = self.item(id)?;
+        loop {
+            let settings = self.settings();
+            let mut tx = Tx::new(&self.inner.rows, &settings);
+            let entity = tx.entity(&row.key, Load::Whole).map_err(Unavailable::from)?;
+            let attempted = entity
+                .items
+                .iter()
+                .any(|i| i.order == row.item.order && i.state == ItemState::Attempted);
+            if attempted && self.inner.signals.is_running() {
+                return Err(RetryError::WrongState {
+                    id: id.to_owned(),
+                    status: QueueStatus::Attempted,
+                    why: "it is on its way to the cloud; wait for the run to end",
+                });
+            }
+            if give_up(entity, row.item.order).is_none() {
+                return Err(RetryError::NotFound(id.to_owned()));
+            }
+            match tx.commit().await {
+                Ok(_) => break,
+                Err(TxError::Unavailable(error)) => return Err(error.into()),
+                Err(TxError::Raced(_) | TxError::Refused) => {}
+            }
+        }
+        tracing::warn!(key = %row.key, item = id, reason, by = actor.id, "a queue item was given up");
+        self.trigger();
+        Ok(())
+    }
+
+    fn item(&self, id: &str) -> Result<ItemRow, RetryError> {
+        let not_found = || RetryError::NotFound(id.to_owned());
+        let order = id.parse().map_err(|_| not_found())?;
+        self.inner
+            .rows
+            .item(order)
+            .map_err(Unavailable::from)?
+            .ok_or_else(not_found)
+    }
+}

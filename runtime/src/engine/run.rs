@@ -1,0 +1,233 @@
+//! One run: pull, decide, push, and again while something came of it, within a deadline.
+
+use crate::engine::Engine;
+use crate::engine::api::{RunReport, RunStatus, Unavailable};
+use crate::engine::progress::Progress;
+use crate::engine::push::Trouble;
+use crate::store::Batch;
+use crate::store::rows::{put, put_meta};
+use crate::{cloud::Timing, store::keys};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a request under way may go on after the run must stop; then it is abandoned (its attempt is durable).
+const GRACE: Duration = Duration::from_secs(5);
+/// Pushing only is enough when the last pull is younger than this.
+const PULL_AT_LEAST_MS: u64 = 30_000;
+/// Rounds of one run; what is left then is the next run's.
+const MOST_ROUNDS: usize = 100;
+
+/// When a run must stop: its deadline, or the process's end.
+pub struct Stop {
+    token: CancellationToken,
+}
+
+impl Stop {
+    /// Stops with `shutdown`; the caller cancels `token` at the deadline.
+    pub fn new(token: CancellationToken) -> Self {
+        Self { token }
+    }
+
+    /// Whether nothing new may begin.
+    pub fn is_set(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Waits for `work`; after the stop it gets a last grace, then it is dropped and the answer is none.
+    pub async fn or_abandoned<F: Future>(&self, work: F) -> Option<F::Output> {
+        tokio::pin!(work);
+        tokio::select! {
+            output = &mut work => Some(output),
+            () = async { self.token.cancelled().await; tokio::time::sleep(GRACE).await } => None,
+        }
+    }
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The interval, or somebody asked: pull and push.
+    Full,
+    /// A change was made: push; pull only when that was long ago.
+    Changes,
+}
+
+impl Engine {
+    /// Makes one run. Only the scheduler calls it: one at a time.
+    pub(crate) async fn run(
+        &self,
+        purpose: Purpose,
+        again: &AtomicBool,
+        shutdown: &CancellationToken,
+    ) -> RunReport {
+        let started_at = self.now();
+        let clock = self.inner.time.clock().clone();
+        let started = clock.mono_ms();
+        let settings = self.settings();
+        let mut progress = Progress::default();
+        let deadline = Duration::from_secs(u64::from(settings.sync.run_timeout_seconds));
+        let token = shutdown.child_token();
+        let stop = Stop::new(token.clone());
+        let outcome = {
+            let work = self.rounds(purpose, again, &stop, &mut progress);
+            tokio::pin!(work);
+            tokio::select! {
+                outcome = &mut work => outcome,
+                () = tokio::time::sleep(deadline) => {
+                    token.cancel();
+                    work.await
+                }
+            }
+        };
+        let stopped = match outcome {
+            Ok(()) if stop.is_set() => {
+                progress
+                    .error
+                    .get_or_insert_with(|| "the run was stopped at its deadline".to_owned());
+                true
+            }
+            Ok(()) => false,
+            Err(trouble) => {
+                progress.error = Some(trouble.to_string());
+                true
+            }
+        };
+        let duration_ms = clock.mono_ms().saturating_sub(started);
+        let report = progress.report(started_at, duration_ms, stopped);
+        if let Err(error) = self.record_run(&progress, &report, stopped).await {
+            tracing::error!(%error, "the run could not be written to the log");
+        }
+        report
+    }
+
+    async fn rounds(
+        &self,
+        purpose: Purpose,
+        again: &AtomicBool,
+        stop: &Stop,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
+        let settings = self.settings();
+        let Some(cloud) = settings.cloud.clone() else {
+            return Err(Trouble::Store(Unavailable::Store(
+                "no cloud is configured".to_owned(),
+            )));
+        };
+        if self.inner.link.lock().is_doubtful() && purpose == Purpose::Changes {
+            self.probe(&cloud).await?;
+        }
+        let clock = self.inner.time.clock();
+        let mut pulls = settings.sync.pull_enabled
+            && (purpose == Purpose::Full
+                || clock
+                    .mono_ms()
+                    .saturating_sub(self.inner.pulled_at.load(Ordering::Relaxed))
+                    > PULL_AT_LEAST_MS
+                || self.inner.pulled_at.load(Ordering::Relaxed) == 0);
+        for _ in 0..MOST_ROUNDS {
+            if stop.is_set() {
+                return Ok(());
+            }
+            // What is asked for from here on is covered by this round.
+            again.store(false, Ordering::Relaxed);
+            if pulls {
+                self.pull(&cloud, stop, progress).await?;
+                self.inner
+                    .pulled_at
+                    .store(clock.mono_ms().max(1), Ordering::Relaxed);
+            }
+            let tally = self.decide_all(|| stop.is_set()).await?;
+            progress.decided(tally);
+            let before = (progress.push_ok, progress.resolved);
+            self.push(&cloud, stop, progress).await?;
+            let tally = self.decide_all(|| stop.is_set()).await?;
+            progress.decided(tally);
+            let wants_pull = std::mem::take(&mut progress.wants_pull);
+            let more = again.load(Ordering::Relaxed) || wants_pull || tally.settled > 0;
+            if !more {
+                tracing::debug!(pushed = progress.push_ok - before.0, "the run is done");
+                return Ok(());
+            }
+            pulls = settings.sync.pull_enabled && (wants_pull || again.load(Ordering::Relaxed));
+        }
+        Ok(())
+    }
+
+    /// Asks a line in doubt with a call that costs little.
+    async fn probe(&self, cloud: &crate::cloud::Client) -> Result<(), Trouble> {
+        match cloud.ping().await {
+            Ok(answer) => {
+                self.heard(answer.timing);
+                Ok(())
+            }
+            // A cloud may have no such call; it is there.
+            Err(crate::cloud::LinkError::NotFound(_)) => Ok(()),
+            Err(error) => {
+                let settings = self.settings();
+                let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
+                self.inner
+                    .link
+                    .lock()
+                    .failed(&error, 0, &settings.sync, now, random);
+                Err(Trouble::Link(error))
+            }
+        }
+    }
+
+    /// The cloud answered: the link works, and its `Date` tells the time.
+    pub(crate) fn heard(&self, timing: Option<Timing>) {
+        self.inner.link.lock().succeeded();
+        if let Some(timing) = timing {
+            self.inner.time.measure(timing.sent, timing.received, timing.date);
+        }
+    }
+
+    async fn record_run(
+        &self,
+        progress: &Progress,
+        report: &RunReport,
+        stopped: bool,
+    ) -> Result<(), crate::store::CommitError> {
+        let mut batch = Batch::new();
+        for row in progress.log_rows(report.started_at, report.duration_ms, stopped) {
+            put(
+                &mut batch,
+                keys::numbered(keys::LOG, self.inner.rows.store().reserve()),
+                &row,
+            );
+        }
+        let idle = progress.push_ok + progress.pull_ok == 0;
+        let repeats = self.remember(report, &mut batch) && stopped && idle;
+        // The same failure once more is one line in the log, not one a minute.
+        if batch.changes_nothing() || repeats {
+            return Ok(());
+        }
+        self.inner.rows.store().commit(batch).await.map(|_| ())
+    }
+
+    /// Notes what status shows of the last run. True: it ended with the same error as the one before.
+    fn remember(&self, report: &RunReport, batch: &mut Batch) -> bool {
+        let mut last = self.inner.last_run.lock();
+        let repeats = report.error.is_some() && last.error == report.error;
+        last.error.clone_from(&report.error);
+        if report.status == RunStatus::Success {
+            let now = self.now();
+            last.success_at = Some(now);
+            // A quiet interval is not worth a write of its own on an SD card more than every few minutes.
+            if !batch.changes_nothing() || last.stored_at.is_none_or(|at| now.minus(at) > 240_000) {
+                last.stored_at = Some(now);
+                put_meta(batch, "last_sync_at", &now);
+            }
+        }
+        let offset = self.inner.time.offset_ms();
+        if let Some(offset) =
+            offset.filter(|offset| last.offset.is_none_or(|old| (old - offset).abs() > 2_000))
+        {
+            last.offset = Some(offset);
+            put_meta(batch, "clock_offset_ms", &offset);
+        }
+        repeats
+    }
+}

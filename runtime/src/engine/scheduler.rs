@@ -1,0 +1,248 @@
+//! When runs are made: on the interval, soon after a change, when somebody asks, when a pause of the link ends. One at
+//! a time; who asks while one is going joins it, and it goes round once more for them.
+
+use crate::engine::Engine;
+use crate::engine::api::{RunReport, RunStatus};
+use crate::engine::run::Purpose;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// What others tell the scheduler.
+#[derive(Default)]
+pub struct Signals {
+    changed: Notify,
+    asked: Notify,
+    settings: Notify,
+    /// Somebody asked since the going run last looked.
+    again: AtomicBool,
+    waiters: Mutex<Vec<oneshot::Sender<RunReport>>>,
+    running: AtomicBool,
+    /// When the next run begins by itself (monotonic ms; 0: never).
+    next_at: std::sync::atomic::AtomicU64,
+}
+
+impl Signals {
+    /// A change waits to be pushed.
+    pub fn change(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Somebody wants a run now.
+    pub fn ask(&self) {
+        self.again.store(true, Ordering::Relaxed);
+        self.asked.notify_one();
+    }
+
+    /// Somebody wants a run now, and its report. None: the scheduler has stopped.
+    pub async fn ask_and_wait(&self) -> Option<RunReport> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiters.lock().push(sender);
+        self.ask();
+        receiver.await.ok()
+    }
+
+    /// The settings changed.
+    pub fn settings_changed(&self) {
+        self.settings.notify_one();
+    }
+
+    /// Whether a run is going.
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// When the next run begins by itself (monotonic ms).
+    pub fn next_at(&self) -> Option<u64> {
+        Some(self.next_at.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+}
+
+/// When runs are due (monotonic ms).
+#[derive(Debug, Default)]
+struct Plan {
+    interval_at: u64,
+    push_at: Option<u64>,
+}
+
+impl Engine {
+    /// Makes runs until `shutdown`; then finishes or safely abandons the one that is going.
+    pub async fn schedule(self, shutdown: CancellationToken) {
+        let mut plan = Plan {
+            interval_at: self.mono_ms(),
+            push_at: None,
+        };
+        while !shutdown.is_cancelled() {
+            let signals = &self.inner.signals;
+            let due = self.due_at(&plan);
+            signals
+                .next_at
+                .store(due.map_or(0, |at| at.max(1)), Ordering::Relaxed);
+            let wait = due.map(|at| Duration::from_millis(at.saturating_sub(self.mono_ms())));
+            let purpose = tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = signals.asked.notified() => Some(Purpose::Full),
+                () = signals.settings.notified() => {
+                    plan.interval_at = self.mono_ms();
+                    None
+                }
+                () = signals.changed.notified() => {
+                    let delay = u64::from(self.settings().sync.push_delay_ms);
+                    plan.push_at.get_or_insert(self.mono_ms() + delay);
+                    None
+                }
+                () = sleep(wait) => {
+                    let full = self.mono_ms() >= plan.interval_at;
+                    Some(if full { Purpose::Full } else { Purpose::Changes })
+                }
+            };
+            if let Some(purpose) = purpose {
+                self.make(purpose, &mut plan, &shutdown).await;
+            }
+        }
+        self.inner.signals.waiters.lock().clear();
+    }
+
+    /// When the next run begins by itself. None: sync is off or not configured.
+    fn due_at(&self, plan: &Plan) -> Option<u64> {
+        let settings = self.settings();
+        if !settings.outlet.sync_enabled || settings.cloud.is_none() {
+            return None;
+        }
+        let at = plan
+            .push_at
+            .map_or(plan.interval_at, |at| at.min(plan.interval_at));
+        let link = self.inner.link.lock();
+        let now = self.mono_ms();
+        Some(match link.pause_ms(now) {
+            Some(left) => now + left,
+            None => at,
+        })
+    }
+
+    async fn make(&self, purpose: Purpose, plan: &mut Plan, shutdown: &CancellationToken) {
+        let signals = &self.inner.signals;
+        if let Some(refusal) = self.refusal(shutdown).await {
+            signals.again.store(false, Ordering::Relaxed);
+            answer(&signals.waiters, &refusal);
+            return;
+        }
+        signals.running.store(true, Ordering::Relaxed);
+        plan.push_at = None;
+        let report = self.run(purpose, &signals.again, shutdown).await;
+        signals.running.store(false, Ordering::Relaxed);
+        log(&report);
+        if signals.again.load(Ordering::Relaxed) && report.error.is_none() {
+            // Asked for after the run's last look: they get a run of their own.
+            signals.asked.notify_one();
+        } else {
+            signals.again.store(false, Ordering::Relaxed);
+            answer(&signals.waiters, &report);
+        }
+        let now = self.mono_ms();
+        let link = self.inner.link.lock();
+        if purpose == Purpose::Full && !link.is_doubtful() {
+            plan.interval_at = now + u64::from(self.settings().outlet.sync_interval_minutes) * 60_000;
+        } else if link.is_doubtful() {
+            // Probed when the pause ends.
+            plan.push_at = Some(now);
+        }
+        drop(link);
+        if plan.push_at.is_none() && (report.duration_ms > 0 && self.has_ready()) {
+            plan.push_at = Some(now);
+        }
+        if let Some(at) = self.next_retry_ms().map(|left| now + left) {
+            plan.push_at = Some(plan.push_at.map_or(at, |push| push.min(at)));
+        }
+    }
+
+    /// Why no run can be made now.
+    async fn refusal(&self, shutdown: &CancellationToken) -> Option<RunReport> {
+        let settings = self.settings();
+        let error = if !settings.outlet.sync_enabled {
+            "sync is switched off (sync_enabled)".to_owned()
+        } else if settings.cloud.is_none() {
+            "no cloud is configured: cloud_api_url, cloud_api_key and outlet_id are needed".to_owned()
+        } else {
+            let pause = {
+                let link = self.inner.link.lock();
+                link.pause_ms(self.mono_ms()).filter(|_| link.is_rate_limited())
+            };
+            // What the cloud asked for is kept, also when a person is impatient.
+            match pause {
+                Some(left) if left > 30_000 => {
+                    format!("the cloud wants no request for another {} s", left / 1000)
+                }
+                Some(left) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_millis(left)) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                    return None;
+                }
+                None => return None,
+            }
+        };
+        Some(RunReport {
+            status: RunStatus::Failed,
+            pushed: 0,
+            push_failed: 0,
+            pulled: 0,
+            conflicts_resolved: 0,
+            conflicts_deferred: 0,
+            started_at: self.now(),
+            duration_ms: 0,
+            error: Some(error),
+        })
+    }
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn answer(waiters: &Mutex<Vec<oneshot::Sender<RunReport>>>, report: &RunReport) {
+    for waiter in waiters.lock().drain(..) {
+        // Who no longer waits needs no answer.
+        let _ = waiter.send(report.clone());
+    }
+}
+
+fn log(report: &RunReport) {
+    let RunReport {
+        pushed,
+        push_failed,
+        pulled,
+        conflicts_resolved,
+        conflicts_deferred,
+        duration_ms,
+        ..
+    } = report;
+    match &report.error {
+        Some(error) => tracing::warn!(
+            error,
+            status = report.status.as_str(),
+            pushed,
+            push_failed,
+            pulled,
+            duration_ms,
+            "a run ended with trouble"
+        ),
+        None if pushed + pulled + conflicts_resolved + conflicts_deferred > 0 => {
+            tracing::info!(
+                pushed,
+                pulled,
+                conflicts_resolved,
+                conflicts_deferred,
+                duration_ms,
+                "a run is done"
+            );
+        }
+        None => tracing::debug!(duration_ms, "a run had nothing to do"),
+    }
+}

@@ -1,0 +1,205 @@
+//! Shipments: what one request carries, how it is sent, and what its answer says of each item. No store here.
+
+use crate::cloud::{Answer, Client, CloudSide, ItemResult, LinkError, PushItem, ResultStatus, Timing};
+use crate::engine::api::Route;
+use selaras_core::id::{CloudId, EntityKey};
+use selaras_core::json::Doc;
+use selaras_core::matching::{ResultName, SentName, match_results};
+use selaras_core::push::Outcome;
+use selaras_core::stamp::Millis;
+use selaras_core::update::Update;
+
+/// Bytes of documents a request carries at most; the cloud's limit is 10 MB.
+pub const MOST_BYTES: usize = 9_000_000;
+
+/// An item ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// Its entity.
+    pub key: EntityKey,
+    /// As the wire has it.
+    pub push: PushItem,
+    /// The cloud's id, when it was known.
+    pub cloud_id: Option<String>,
+}
+
+/// What one request carries.
+#[derive(Debug)]
+pub struct Shipment {
+    /// At most one of each entity.
+    pub parcels: Vec<Parcel>,
+    /// None: `sync/batch`; else the collection's per-document endpoint.
+    pub endpoint: Option<String>,
+}
+
+/// What the cloud said of one parcel.
+#[derive(Debug)]
+pub struct Said {
+    /// For the item.
+    pub outcome: Outcome,
+    /// The cloud's side, with a conflict.
+    pub update: Option<Update>,
+}
+
+impl Shipment {
+    /// Puts parcels into as few requests as their routes allow. Deletes have no endpoint of their own.
+    pub fn pack(parcels: Vec<(Parcel, Route, String)>) -> Vec<Self> {
+        let mut batch = Vec::new();
+        let mut shipments = Vec::new();
+        for (parcel, route, collection) in parcels {
+            if route == Route::Document && parcel.push.operation != "delete" {
+                shipments.push(Self {
+                    parcels: vec![parcel],
+                    endpoint: Some(collection),
+                });
+            } else {
+                batch.push(parcel);
+            }
+        }
+        if !batch.is_empty() {
+            shipments.insert(
+                0,
+                Self {
+                    parcels: batch,
+                    endpoint: None,
+                },
+            );
+        }
+        shipments
+    }
+
+    /// Two halves, to find the parcel that the cloud refuses; none when it is alone.
+    pub fn split(mut self) -> Result<(Self, Self), Self> {
+        if self.parcels.len() < 2 {
+            return Err(self);
+        }
+        let second = self.parcels.split_off(self.parcels.len() / 2);
+        let endpoint = self.endpoint.clone();
+        Ok((
+            self,
+            Self {
+                parcels: second,
+                endpoint,
+            },
+        ))
+    }
+
+    /// Sends it. Cancelled, it leaves open whether the cloud acted; the attempt is durable by then.
+    ///
+    /// # Errors
+    /// When the answer decides nothing.
+    pub async fn send(&self, cloud: &Client, now: Millis) -> Result<(Vec<Said>, Option<Timing>), LinkError> {
+        let Some(collection) = &self.endpoint else {
+            let items: Vec<PushItem> = self.parcels.iter().map(|parcel| parcel.push.clone()).collect();
+            let Answer { value, timing } = cloud.push_batch(&items, &now.to_rfc3339()).await?;
+            return Ok((self.read(value), timing));
+        };
+        let mut said = Vec::with_capacity(self.parcels.len());
+        let mut last = None;
+        for parcel in &self.parcels {
+            let Answer { value, timing } = cloud.push_document(collection, &parcel.push.data).await?;
+            last = timing;
+            let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
+            said.push(Said {
+                outcome: Outcome::Success {
+                    cloud_id,
+                    version: value.version,
+                },
+                update: None,
+            });
+        }
+        Ok((said, last))
+    }
+
+    fn read(&self, results: Vec<ItemResult>) -> Vec<Said> {
+        let sent: Vec<SentName<'_>> = self.parcels.iter().map(Parcel::name).collect();
+        let names: Vec<ResultName<'_>> = results
+            .iter()
+            .map(|result| ResultName {
+                change_id: result.change_id.as_deref(),
+                entity_type: result.entity_type.as_deref(),
+                local_id: result.local_id.as_deref(),
+                cloud_id: result.cloud_id.as_deref(),
+            })
+            .collect();
+        let (matched, strangers) = match_results(&sent, &names);
+        let missing = matched.iter().filter(|result| result.is_none()).count();
+        if strangers > 0 || missing > 0 {
+            tracing::warn!(
+                strangers,
+                missing,
+                sent = sent.len(),
+                "the cloud's results do not fit what was sent"
+            );
+        }
+        let mut results: Vec<Option<ItemResult>> = results.into_iter().map(Some).collect();
+        matched
+            .into_iter()
+            .map(|at| match at.and_then(|at| results[at].take()) {
+                Some(result) => said(result),
+                None => Said {
+                    outcome: Outcome::Missing,
+                    update: None,
+                },
+            })
+            .collect()
+    }
+}
+
+impl Parcel {
+    fn name(&self) -> SentName<'_> {
+        SentName {
+            change_id: &self.push.change_id,
+            entity_type: &self.push.entity_type,
+            local_id: self.key.id.as_str(),
+            cloud_id: self.cloud_id.as_deref(),
+        }
+    }
+}
+
+fn said(result: ItemResult) -> Said {
+    let mut update = None;
+    let outcome = match result.status {
+        ResultStatus::Success | ResultStatus::Duplicate => {
+            let cloud_id = result.cloud_id.and_then(|id| CloudId::parse(&id).ok());
+            Outcome::Success {
+                cloud_id,
+                version: result.version,
+            }
+        }
+        ResultStatus::Failed { error, retryable } => Outcome::Failed {
+            error,
+            retryable: retryable.unwrap_or(true),
+        },
+        ResultStatus::Conflict { cloud } => {
+            update = cloud.and_then(update_of);
+            Outcome::Conflict
+        }
+        ResultStatus::Unknown(word) => Outcome::Failed {
+            error: format!("the cloud answered with a status it should not: {word:?}"),
+            retryable: true,
+        },
+    };
+    Said { outcome, update }
+}
+
+/// The cloud's side as an update; none when it came without its document.
+fn update_of(side: CloudSide) -> Option<Update> {
+    let body = match side.data.as_deref().map(Doc::parse) {
+        _ if side.deleted => None,
+        Some(Ok(doc)) => Some(doc),
+        Some(Err(error)) => {
+            tracing::warn!(%error, "the cloud's side of a conflict cannot be read; it is pulled instead");
+            return None;
+        }
+        None => return None,
+    };
+    Some(Update {
+        cloud_id: side.cloud_id.and_then(|id| CloudId::parse(&id).ok()),
+        version: side.version,
+        stamp: side.updated_at.as_deref().and_then(Millis::parse_rfc3339),
+        by: side.updated_by,
+        change_id: None,
+        body,
+    })
+}

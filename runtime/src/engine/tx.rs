@@ -1,0 +1,211 @@
+//! One commit over entities: loads them once, lets the rules change them, writes the difference. The precondition is
+//! each record's `rev`; who slipped in is named, so that the caller can look again.
+
+use crate::engine::api::Unavailable;
+use crate::engine::settings::Settings;
+use crate::store::entity_rows::write_entity;
+use crate::store::rows::{FeedRow, RowError, Rows};
+use crate::store::{Batch, CommitError, Committed, StoreError};
+use selaras_core::entity::Entity;
+use selaras_core::id::{CloudId, EntityId, EntityKey};
+use selaras_core::json::Doc;
+use std::collections::{HashMap, HashSet};
+
+impl From<RowError> for Unavailable {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Store(error) => unavailable(&error),
+            garbled @ RowError::Garbled { .. } => Self::Store(garbled.to_string()),
+        }
+    }
+}
+
+fn unavailable(error: &StoreError) -> Unavailable {
+    if error.is_full() {
+        Unavailable::DiskFull(error.to_string())
+    } else {
+        Unavailable::Store(error.to_string())
+    }
+}
+
+/// Why a commit was not made.
+#[derive(Debug)]
+pub enum TxError {
+    /// This entity changed meanwhile; nothing was written.
+    Raced(EntityKey),
+    /// A precondition of the caller's own did not hold; nothing was written.
+    Refused,
+    /// The store failed.
+    Unavailable(Unavailable),
+}
+
+impl From<RowError> for TxError {
+    fn from(error: RowError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// How much of an entity is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// All its items.
+    Whole,
+    /// The first two and the last item.
+    Edges,
+}
+
+/// One commit in the making.
+pub struct Tx<'a> {
+    rows: &'a Rows,
+    settings: &'a Settings,
+    entities: Vec<(Entity, Entity)>,
+    index: HashMap<EntityKey, usize>,
+    released: HashSet<CloudId>,
+    /// The caller's own writes, preconditions and feed entries.
+    pub batch: Batch,
+}
+
+impl<'a> Tx<'a> {
+    /// An empty commit.
+    pub fn new(rows: &'a Rows, settings: &'a Settings) -> Self {
+        Self {
+            rows,
+            settings,
+            entities: Vec::new(),
+            index: HashMap::new(),
+            released: HashSet::new(),
+            batch: Batch::new(),
+        }
+    }
+
+    /// The entity, loaded at its first mention.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn entity(&mut self, key: &EntityKey, load: Load) -> Result<&mut Entity, RowError> {
+        let at = match self.index.get(key) {
+            Some(at) => *at,
+            None => {
+                let entity = match load {
+                    Load::Whole => self.rows.entity(key)?,
+                    Load::Edges => self.rows.entity_edges(key)?,
+                };
+                self.track(entity.clone(), entity)
+            }
+        };
+        Ok(&mut self.entities[at].1)
+    }
+
+    /// Adds an entity that was loaded and changed outside.
+    pub fn track(&mut self, before: Entity, after: Entity) -> usize {
+        self.index.insert(after.key.clone(), self.entities.len());
+        self.entities.push((before, after));
+        self.entities.len() - 1
+    }
+
+    /// How the entity stands in this commit, if it is part of it.
+    pub fn get(&self, key: &EntityKey) -> Option<&Entity> {
+        self.index.get(key).map(|at| &self.entities[*at].1)
+    }
+
+    /// The entity that the cloud knows by `cloud_id`, this commit's own changes included.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn by_cloud_id(&self, entity_type: &str, cloud_id: &str) -> Result<Option<EntityId>, RowError> {
+        let here = self.entities.iter().map(|(_, after)| after).find(|e| {
+            e.key.entity_type.as_str() == entity_type
+                && e.record
+                    .cloud_id
+                    .as_ref()
+                    .is_some_and(|id| id.as_str() == cloud_id)
+        });
+        if let Some(entity) = here {
+            return Ok(Some(entity.key.id.clone()));
+        }
+        Ok(self
+            .rows
+            .by_cloud_id(entity_type, cloud_id)?
+            .and_then(|id| EntityId::parse(&id).ok()))
+    }
+
+    /// Leaves an entity out of this commit again: it is written by other means.
+    pub fn forget(&mut self, key: &EntityKey) {
+        if let Some(at) = self.index.remove(key) {
+            let (before, after) = &mut self.entities[at];
+            *after = before.clone();
+        }
+    }
+
+    /// The caller itself has given this cloud id to an entity of this commit.
+    pub fn release(&mut self, cloud_id: &CloudId) {
+        self.released.insert(cloud_id.clone());
+    }
+
+    /// Writes to the feed that the entity's document changed.
+    pub fn feed(&mut self, row: &FeedRow) {
+        self.batch.append_feed(crate::store::rows::encode(row));
+    }
+
+    /// Commits. Durable when it answers.
+    ///
+    /// # Errors
+    /// See [`TxError`].
+    pub async fn commit(self) -> Result<(Committed, Vec<Entity>), TxError> {
+        let Self {
+            rows,
+            settings,
+            entities,
+            released,
+            mut batch,
+            ..
+        } = self;
+        let own = batch.expects.len();
+        let mut owners = Vec::new();
+        let mut sealed = Vec::with_capacity(entities.len());
+        for (before, mut after) in entities {
+            let key = after.key.clone();
+            let owns = |id: &CloudId| {
+                released.contains(id)
+                    || matches!(rows.by_cloud_id(key.entity_type.as_str(), id.as_str()),
+                         Ok(Some(owner)) if owner == key.id.as_str())
+            };
+            let priority = settings.rules(&key.entity_type).priority;
+            let expects = write_entity(&mut batch, &before, &mut after, priority, owns);
+            owners.extend(std::iter::repeat_n(sealed.len(), expects));
+            sealed.push(after);
+        }
+        if batch.changes_nothing() {
+            return Ok((Committed::default(), sealed));
+        }
+        match rows.store().commit(batch).await {
+            Ok(committed) => Ok((committed, sealed)),
+            Err(CommitError::Precondition { index }) if index < own => Err(TxError::Refused),
+            Err(CommitError::Precondition { index }) => {
+                Err(TxError::Raced(sealed[owners[index - own]].key.clone()))
+            }
+            Err(CommitError::Failed(error)) => Err(TxError::Unavailable(unavailable(&error))),
+            Err(CommitError::Closed) => Err(TxError::Unavailable(Unavailable::Store(
+                "it is closed".to_owned(),
+            ))),
+        }
+    }
+}
+
+/// A feed entry's row for an entity as it stands.
+pub fn feed_row(entity: &Entity, origin: crate::store::rows::Origin) -> FeedRow {
+    FeedRow {
+        entity_type: entity.key.entity_type.to_string(),
+        entity_id: entity.key.id.to_string(),
+        version: entity.record.version,
+        deleted: entity.record.doc.is_none(),
+        origin,
+        token_id: None,
+        change_id: None,
+    }
+}
+
+/// An empty JSON object.
+pub fn empty_object() -> Doc {
+    Doc::from_trusted("{}".to_owned())
+}

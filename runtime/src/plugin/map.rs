@@ -1,0 +1,235 @@
+//! A batch of documents through a mapper: one instance for all of them, until one of them breaks it.
+//!
+//! A document that traps or runs out of time takes down the instance, not the batch: it and the rest are asked again
+//! one by one, each in a fresh instance, so that exactly the poison document fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wasmtime::Store;
+
+use super::bindings::mapper::exports::selaras::plugin::mapper as its;
+use super::bindings::mapper::{MapperPlugin, MapperPluginPre};
+use super::bindings::types;
+use super::call::{Asked, Door, Machine, Plugin, call_failure, guarded, not_a, start_failure, used};
+use super::convert;
+use super::error::Failure;
+use super::guest::{Guest, Traces};
+use super::output::{self, printable};
+use super::shape::Kind;
+use super::ticker::ticks;
+use super::values::{CallContext, Direction, Document, Level, Lookup, Mapped};
+
+/// Documents in a row that may run out of time before the rest of the batch is left for later: the thread is needed.
+const MAX_TIMEOUTS: usize = 10;
+
+/// An instance that serves document after document.
+struct Open {
+    store: Store<Guest>,
+    instance: MapperPlugin,
+    served: bool,
+}
+
+impl Machine {
+    /// Translates `documents`, in order, one result each. Stops early, with retryable failures, once `stopping`.
+    pub(super) fn translate(
+        &self,
+        plugin: &Plugin,
+        direction: Direction,
+        cx: &CallContext,
+        documents: &[Document],
+        lookup: &Arc<dyn Lookup>,
+        stopping: &AtomicBool,
+    ) -> Vec<Result<Mapped, Failure>> {
+        let Door::Mapper(pre) = &plugin.door else {
+            let failure = not_a(Kind::Mapper, &plugin.info.name);
+            return documents.iter().map(|_| Err(failure.clone())).collect();
+        };
+        let cx = convert::context(cx);
+        let mut results = Vec::with_capacity(documents.len());
+        let mut shared = true;
+        let mut open: Option<Open> = None;
+        let mut timeouts = 0;
+        for document in documents {
+            if stopping.load(Ordering::Relaxed) {
+                results.push(Err(Failure::shutting_down()));
+                continue;
+            }
+            if timeouts >= MAX_TIMEOUTS {
+                results.push(Err(Failure::timeout(
+                    "not tried: the documents before it all ran out of time",
+                )));
+                continue;
+            }
+            let started = (self.monotonic_us)();
+            let asked = Question {
+                direction,
+                cx: &cx,
+                document,
+                lookup,
+            };
+            let mut result = self.step(pre, &mut open, &asked, plugin);
+            if shared && matches!(&result, (Err(failure), true) if failure.lost_the_instance()) {
+                // It may be the fault of a document before it: again, alone, and so for all that follow.
+                shared = false;
+                result = self.step(pre, &mut open, &asked, plugin);
+            }
+            if !shared {
+                open = None;
+            }
+            let (outcome, _) = result;
+            let timed_out = matches!(&outcome, Err(f) if f.code == super::FailureCode::Timeout);
+            timeouts = if timed_out { timeouts + 1 } else { 0 };
+            plugin
+                .stats
+                .time((self.monotonic_us)().saturating_sub(started), outcome.is_err());
+            results.push(outcome);
+        }
+        results
+    }
+
+    /// One document through the open instance, or a new one. Says also whether the instance had served others before;
+    /// leaves none open when it broke.
+    fn step(
+        &self,
+        pre: &MapperPluginPre<Guest>,
+        open: &mut Option<Open>,
+        asked: &Question<'_>,
+        plugin: &Plugin,
+    ) -> (Result<Mapped, Failure>, bool) {
+        let had_served = open.as_ref().is_some_and(|open| open.served);
+        let answer = guarded(|| {
+            let (asked, opened) = self.ask_mapper(pre, open.take(), asked, self.limits.call_ms);
+            *open = opened;
+            asked
+        });
+        match answer {
+            Ok(Asked {
+                outcome,
+                fuel,
+                traces,
+            }) => {
+                plugin.stats.burn(fuel);
+                write_log(&plugin.info.name, traces);
+                (outcome, had_served)
+            }
+            Err(failure) => (Err(failure), had_served),
+        }
+    }
+
+    /// One mapper call with the time `ms`, in `open` or a fresh instance, which comes back if it still works.
+    /// Panics pass through.
+    fn ask_mapper(
+        &self,
+        pre: &MapperPluginPre<Guest>,
+        open: Option<Open>,
+        asked: &Question<'_>,
+        ms: u64,
+    ) -> (Asked<Mapped>, Option<Open>) {
+        let _time = self.ticker.running();
+        let mut open = match open {
+            Some(open) => open,
+            None => {
+                let mut store = self.store(ms);
+                match pre.instantiate(&mut store) {
+                    Ok(instance) => {
+                        store.data_mut().open(asked.lookup.clone());
+                        Open {
+                            store,
+                            instance,
+                            served: false,
+                        }
+                    }
+                    Err(error) => {
+                        let failure = start_failure(&error, store.data(), ms);
+                        let traces = store.data_mut().take_traces(&self.limits);
+                        return (
+                            Asked {
+                                outcome: Err(failure),
+                                fuel: used(&store),
+                                traces,
+                            },
+                            None,
+                        );
+                    }
+                }
+            }
+        };
+        let before = if open.served { used(&open.store) } else { 0 };
+        open.store.set_epoch_deadline(ticks(ms));
+        let mapper = open.instance.selaras_plugin_mapper();
+        let document = convert::document(asked.document);
+        let answer = match asked.direction {
+            Direction::ToCloud => mapper.call_to_cloud(&mut open.store, asked.cx, &document),
+            Direction::ToLocal => mapper.call_to_local(&mut open.store, asked.cx, &document),
+        };
+        open.served = true;
+        let (outcome, alive) = match answer {
+            Ok(Ok(outcome)) => (self.mapped(asked, outcome), true),
+            Ok(Err(own)) => (Err(convert::own_error(&own, self.limits.reason_bytes)), true),
+            // After an answer that could not be lifted the instance may not be entered again either.
+            Err(error) => (Err(call_failure(&error, open.store.data(), ms)), false),
+        };
+        let fuel = used(&open.store) - before;
+        let traces = open.store.data_mut().take_traces(&self.limits);
+        (
+            Asked {
+                outcome,
+                fuel,
+                traces,
+            },
+            alive.then_some(open),
+        )
+    }
+
+    /// One mapper call on its own: the gate's self-test.
+    pub(super) fn ask_mapper_once(
+        &self,
+        pre: &MapperPluginPre<Guest>,
+        direction: Direction,
+        cx: &CallContext,
+        document: &Document,
+        lookup: &Arc<dyn Lookup>,
+        ms: u64,
+    ) -> Result<Mapped, Failure> {
+        let cx = convert::context(cx);
+        let asked = Question {
+            direction,
+            cx: &cx,
+            document,
+            lookup,
+        };
+        self.ask_mapper(pre, None, &asked, ms).0.outcome
+    }
+
+    fn mapped(&self, asked: &Question<'_>, outcome: its::Outcome) -> Result<Mapped, Failure> {
+        match outcome {
+            its::Outcome::Put(answer) => {
+                output::mapped(&self.limits, asked.direction, asked.document, &answer)?;
+                Ok(Mapped::Put(answer.body))
+            }
+            its::Outcome::Skip(reason) => Ok(Mapped::Skip(printable(&reason, self.limits.reason_bytes))),
+        }
+    }
+}
+
+/// What a mapper is asked.
+struct Question<'a> {
+    direction: Direction,
+    cx: &'a types::CallContext,
+    document: &'a Document,
+    lookup: &'a Arc<dyn Lookup>,
+}
+
+/// A mapper's log lines go to the process's log; a strategy's go with its decision.
+fn write_log(plugin: &str, traces: Traces) {
+    for (level, line) in traces.log {
+        match level {
+            Level::Trace => tracing::trace!(target: "plugin", plugin, "{line}"),
+            Level::Debug => tracing::debug!(target: "plugin", plugin, "{line}"),
+            Level::Info => tracing::info!(target: "plugin", plugin, "{line}"),
+            Level::Warn => tracing::warn!(target: "plugin", plugin, "{line}"),
+            Level::Error => tracing::error!(target: "plugin", plugin, "{line}"),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The threads that plugins run on: WebAssembly is CPU work and never runs on an async worker.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::call::guarded;
+use super::error::HostError;
+
+/// Jobs that wait; more callers wait for room.
+const QUEUE: usize = 64;
+
+/// Room for the WebAssembly stack (512 KiB) and a lookup on top of it.
+const STACK: usize = 2 << 20;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A fixed number of threads behind one bounded queue.
+#[derive(Debug)]
+pub(super) struct Threads {
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The threads have been stopped.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+impl Threads {
+    pub(super) fn start(count: usize) -> Result<Self, HostError> {
+        let (sender, receiver) = mpsc::channel::<Job>(QUEUE);
+        let receiver = Arc::new(Mutex::new(receiver));
+        let mut handles = Vec::with_capacity(count);
+        for n in 0..count {
+            let receiver = receiver.clone();
+            let handle = std::thread::Builder::new()
+                .name(format!("plugin-{n}"))
+                .stack_size(STACK)
+                .spawn(move || work(&receiver))
+                .map_err(HostError::Thread)?;
+            handles.push(handle);
+        }
+        Ok(Self {
+            jobs: Mutex::new(Some(sender)),
+            handles: Mutex::new(handles),
+        })
+    }
+
+    /// Queues a job, waiting for room.
+    ///
+    /// Cancel-safe: a job that is not queued yet is not run; one that is queued runs to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] after [`Threads::stop`].
+    pub(super) async fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Stopped> {
+        let sender = self.jobs.lock().clone().ok_or(Stopped)?;
+        sender.send(Box::new(job)).await.map_err(|_| Stopped)
+    }
+
+    /// Takes no more jobs, runs the ones that are queued, and waits for the threads.
+    pub(super) fn stop(&self) {
+        drop(self.jobs.lock().take());
+        let handles = std::mem::take(&mut *self.handles.lock());
+        for handle in handles {
+            if handle.join().is_err() {
+                tracing::error!("a plugin thread panicked");
+            }
+        }
+    }
+}
+
+fn work(receiver: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        // One thread waits in the queue, the others for this lock.
+        let job = receiver.lock().blocking_recv();
+        let Some(job) = job else { return };
+        // Logged there; the caller sees that its answer will not come.
+        let _ = guarded(job);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn a_panic_loses_its_own_job_only() {
+        let threads = Threads::start(1).unwrap();
+        let (lost, answer) = oneshot::channel::<()>();
+        threads
+            .run(move || {
+                let _lost = lost;
+                panic!("on purpose");
+            })
+            .await
+            .unwrap();
+        assert!(answer.await.is_err());
+        let (done, answer) = oneshot::channel();
+        threads
+            .run(move || done.send(7).expect("the test waits"))
+            .await
+            .unwrap();
+        assert_eq!(answer.await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn stopping_finishes_what_is_queued_and_takes_nothing_more() {
+        let threads = Threads::start(2).unwrap();
+        let answers: Vec<_> = futures(&threads).await;
+        threads.stop();
+        for answer in answers {
+            assert_eq!(answer.await, Ok(()));
+        }
+        assert!(threads.run(|| {}).await.is_err());
+    }
+
+    async fn futures(threads: &Threads) -> Vec<oneshot::Receiver<()>> {
+        let mut answers = Vec::new();
+        for _ in 0..10 {
+            let (done, answer) = oneshot::channel();
+            threads
+                .run(move || done.send(()).expect("the test waits"))
+                .await
+                .unwrap();
+            answers.push(answer);
+        }
+        answers
+    }
+}

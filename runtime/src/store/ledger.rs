@@ -1,0 +1,101 @@
+//! What every store tells without reading a row: numbers to give out, kept counts, the feed's head, health.
+//!
+//! Written by whoever commits, after the commit is durable; read by anyone, without a lock. It must not decide
+//! anything.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use super::{COUNTERS, Counter, Stats, StoreError, meta::Meta};
+
+/// The published side of a store.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    next: AtomicU64,
+    feed_head: AtomicU64,
+    counters: [AtomicI64; COUNTERS],
+    epoch: String,
+    failure: OnceLock<Arc<StoreError>>,
+    commits: AtomicU64,
+    groups: AtomicU64,
+    last_us: AtomicU64,
+    total_us: AtomicU64,
+}
+
+impl Ledger {
+    /// The ledger of a store that was found with `meta`: numbers go on from its ceiling.
+    pub(super) fn new(meta: &Meta) -> Self {
+        Self {
+            next: AtomicU64::new(meta.ceiling),
+            feed_head: AtomicU64::new(meta.feed_head),
+            counters: meta.counters.map(AtomicI64::new),
+            epoch: meta.epoch.clone(),
+            failure: OnceLock::new(),
+            commits: AtomicU64::new(0),
+            groups: AtomicU64::new(0),
+            last_us: AtomicU64::new(0),
+            total_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Gives out a number.
+    pub(super) fn reserve(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number that is given out next. Asked after a batch arrived, it is above every number in that batch: the
+    /// hand-over orders the two.
+    pub(super) fn next(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn counter(&self, counter: Counter) -> i64 {
+        self.counters[counter as usize].load(Ordering::Acquire)
+    }
+
+    pub(super) fn feed_head(&self) -> u64 {
+        self.feed_head.load(Ordering::Acquire)
+    }
+
+    pub(super) fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Shows what is durable now. The rows must be readable before this, so that nobody looks for one in vain.
+    pub(super) fn publish(&self, meta: &Meta, commits: u64, took_us: u64) {
+        for (published, count) in self.counters.iter().zip(meta.counters) {
+            published.store(count, Ordering::Release);
+        }
+        self.feed_head.store(meta.feed_head, Ordering::Release);
+        self.commits.fetch_add(commits, Ordering::Relaxed);
+        self.groups.fetch_add(1, Ordering::Relaxed);
+        self.last_us.store(took_us, Ordering::Relaxed);
+        self.total_us.fetch_add(took_us, Ordering::Relaxed);
+    }
+
+    /// Records what stopped the store; the first failure stays.
+    pub(super) fn fail(&self, error: StoreError) -> Arc<StoreError> {
+        self.failure.get_or_init(|| Arc::new(error)).clone()
+    }
+
+    pub(super) fn health(&self) -> Result<(), Arc<StoreError>> {
+        self.failure.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    pub(super) fn stats(&self, bytes_on_disk: u64) -> Stats {
+        let groups = self.groups.load(Ordering::Relaxed);
+        Stats {
+            bytes_on_disk,
+            commits: self.commits.load(Ordering::Relaxed),
+            groups,
+            last_commit_us: self.last_us.load(Ordering::Relaxed),
+            mean_commit_us: self
+                .total_us
+                .load(Ordering::Relaxed)
+                .checked_div(groups)
+                .unwrap_or(0),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The store on disk: sled 0.34.7. This file and its folder are the only ones that name it.
+//!
+//! One tree. A group is one batch of it, then `flush`, then `sync_data` on a handle of our own, because sled's flush
+//! does not sync on Linux. It must not know what the rows mean; what a commit means is in `group.rs`.
+
+mod chunks;
+mod files;
+mod view;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use ::sled::{Db, IVec, Mode};
+use parking_lot::Mutex;
+
+use self::{
+    chunks::{INLINE_BYTES, Marker, Stored},
+    files::Files,
+    view::View,
+};
+use super::{
+    Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, MonotonicMicros,
+    OpenError, RESERVED, Stats, Store, StoreError, Visit,
+    group::{Base, Plan},
+    ledger::Ledger,
+    meta::{FORMAT, META_KEY, Meta, MetaError},
+    writer::{Backend, Writer, panic_text},
+};
+
+/// Entries that an export holds at a time.
+const EXPORT_PAGE: usize = 256;
+
+/// How to open a [`SledStore`].
+#[derive(Clone)]
+pub struct SledOptions {
+    /// Memory for pages. sled's own default, 1 GiB, is more than an outlet's box has.
+    pub cache_bytes: u64,
+    /// The feed's name if the store is new: random, so that it differs from every store before it.
+    pub epoch: String,
+    /// Times the commits for [`Store::stats`].
+    pub timer: Option<MonotonicMicros>,
+}
+
+impl SledOptions {
+    /// 32 MiB of cache and no timer.
+    #[must_use]
+    pub fn new(epoch: impl Into<String>) -> Self {
+        Self {
+            cache_bytes: 32 << 20,
+            epoch: epoch.into(),
+            timer: None,
+        }
+    }
+}
+
+/// A durable store in a directory of its own.
+pub struct SledStore {
+    // Dropped in this order: the writer ends before the engine, and the lock goes last.
+    writer: Writer,
+    view: Arc<View>,
+    db: Db,
+    gate: Arc<Mutex<()>>,
+    ledger: Arc<Ledger>,
+    _files: Files,
+}
+
+impl SledStore {
+    /// Opens the store in `dir`, or makes one; makes the directory too, readable by its owner alone.
+    ///
+    /// Blocks: recovery reads what was written since the last clean end.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let files = Files::prepare(dir)?;
+        let db = open_engine(&files.engine_dir(), options.cache_bytes)?;
+        files.sync_created()?;
+        let mut meta = match find_meta(&db)? {
+            Some(meta) => meta,
+            None => Meta::new(options.epoch),
+        };
+        let ledger = Arc::new(Ledger::new(&meta));
+        meta.raise_ceiling(ledger.next());
+        let view = Arc::new(View::new(&db));
+        let gate = Arc::new(Mutex::new(()));
+        let mut backend = SledBackend {
+            view: view.clone(),
+            data: files.open_data()?,
+            blobs: files.blobs(),
+            gate: gate.clone(),
+            db: db.clone(),
+        };
+        // Also shows at once whether the disk takes writes.
+        backend.persist(&mut Plan::of(meta.clone()))?;
+        let writer = Writer::start(backend, meta, ledger.clone(), options.timer).map_err(StoreError::from)?;
+        Ok(Self {
+            writer,
+            view,
+            db,
+            gate,
+            ledger,
+            _files: files,
+        })
+    }
+
+    /// Commits what waits and takes nothing new; blocks until that is durable. Reads go on to work, and the directory
+    /// stays locked until the store is dropped.
+    ///
+    /// # Errors
+    /// What had stopped the store, if something had.
+    pub fn close(&self) -> Result<(), Arc<StoreError>> {
+        self.writer.close();
+        self.ledger.health()
+    }
+}
+
+impl Store for SledStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if key.first().is_some_and(|first| *first >= RESERVED) {
+            return Ok(None);
+        }
+        self.view.read().value(key)
+    }
+
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.view.read().scan(from, to, direction, limit)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'static, Result<Committed, CommitError>> {
+        self.writer.commit(batch)
+    }
+
+    fn reserve(&self) -> u64 {
+        self.ledger.reserve()
+    }
+
+    fn counter(&self, counter: Counter) -> i64 {
+        self.ledger.counter(counter)
+    }
+
+    fn feed_head(&self) -> u64 {
+        self.ledger.feed_head()
+    }
+
+    fn feed_epoch(&self) -> &str {
+        self.ledger.epoch()
+    }
+
+    fn health(&self) -> Result<(), Arc<StoreError>> {
+        self.ledger.health()
+    }
+
+    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        // Holds commits, not readers: pages of one moment, however long the export takes.
+        let _held = self.gate.lock();
+        let mut from = Vec::new();
+        loop {
+            let page = self
+                .view
+                .read()
+                .scan(&from, &[RESERVED], Direction::Forward, EXPORT_PAGE)?;
+            for (key, value) in &page {
+                each(key, value)?;
+            }
+            match page.into_iter().next_back() {
+                Some((mut last, _)) => {
+                    last.push(0);
+                    from = last;
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        // A size that cannot be asked is no reason to hide the rest.
+        self.ledger.stats(self.db.size_on_disk().unwrap_or(0))
+    }
+}
+
+fn open_engine(dir: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
+    let config = ::sled::Config::new()
+        .path(dir)
+        .cache_capacity(cache_bytes)
+        .mode(Mode::LowSpace)
+        .use_compression(false)
+        // The writer flushes; a second flusher would only add writes.
+        .flush_every_ms(None);
+    catch_unwind(AssertUnwindSafe(|| config.open()))
+        .map_err(|panic| OpenError::Panicked(panic_text(panic.as_ref()).to_owned()))?
+        .map_err(|error| OpenError::Store(engine_error(error)))
+}
+
+fn find_meta(db: &Db) -> Result<Option<Meta>, OpenError> {
+    match db.get(META_KEY).map_err(engine_error)? {
+        Some(row) => Meta::decode(&row).map(Some).map_err(|error| match error {
+            MetaError::Newer { found } => OpenError::NewerFormat {
+                found,
+                supported: FORMAT,
+            },
+            MetaError::Damaged(error) => OpenError::Store(error),
+        }),
+        None if db.is_empty() => Ok(None),
+        None => Err(OpenError::Store(StoreError::Damaged {
+            what: "it has rows but not its first one".to_owned(),
+        })),
+    }
+}
+
+fn engine_error(error: ::sled::Error) -> StoreError {
+    match error {
+        ::sled::Error::Io(error) => StoreError::from(error),
+        error @ ::sled::Error::Corruption { .. } => StoreError::Damaged {
+            what: error.to_string(),
+        },
+        error => StoreError::Engine(Box::new(error)),
+    }
+}
+
+/// What the writer thread commits with.
+struct SledBackend {
+    db: Db,
+    view: Arc<View>,
+    /// Our own handle to the engine's data file.
+    data: File,
+    blobs: files::Blobs,
+    /// Held while a group is committed; an export holds it to keep the store still.
+    gate: Arc<Mutex<()>>,
+}
+
+impl Base for SledBackend {
+    // The writer reads the tree itself: between groups nothing in it is hidden.
+    fn meets(&self, key: &[u8], want: &Expected) -> Result<bool, StoreError> {
+        let Some(raw) = self.db.get(key).map_err(engine_error)? else {
+            return Ok(want.is_met_by(None));
+        };
+        match chunks::read(&raw)? {
+            Stored::Inline(value) => Ok(want.is_met_by(Some(value))),
+            Stored::Chunked(_) if *want == Expected::Absent => Ok(false),
+            Stored::Chunked(marker) => {
+                let value = marker.join(|key| self.db.get(key).map_err(engine_error))?;
+                Ok(want.is_met_by(Some(&value)))
+            }
+        }
+    }
+}
+
+impl Backend for SledBackend {
+    fn persist(&mut self, plan: &mut Plan) -> Result<(), StoreError> {
+        let gate = self.gate.clone();
+        let _held = gate.lock();
+        let mut group = Group {
+            db: &self.db,
+            batch: ::sled::Batch::default(),
+            before: BTreeMap::new(),
+        };
+        for (key, write) in std::mem::take(&mut plan.writes) {
+            let before = if write.fresh {
+                None
+            } else {
+                self.db.get(&key).map_err(engine_error)?
+            };
+            group.forget_chunks(before.as_ref())?;
+            match (write.value, &before) {
+                (None, None) => continue,
+                (None, Some(_)) => group.batch.remove(key.as_slice()),
+                (Some(value), _) => group.put(&key, value, &mut plan.meta),
+            }
+            group.before.insert(key, before);
+        }
+        group.batch.insert(&META_KEY, plan.meta.encode());
+        let Group { batch, before, .. } = group;
+        self.view.hide(before);
+        self.db.apply_batch(batch).map_err(engine_error)?;
+        self.db.flush().map_err(engine_error)?;
+        self.data.sync_data()?;
+        self.blobs.sync_new()?;
+        self.view.reveal();
+        Ok(())
+    }
+}
+
+/// One group on its way into the tree.
+struct Group<'a> {
+    db: &'a Db,
+    batch: ::sled::Batch,
+    /// What every touched key held before, for readers, until the group is durable.
+    before: BTreeMap<Vec<u8>, Option<IVec>>,
+}
+
+impl Group<'_> {
+    /// Deletes the chunks of a value that is replaced or deleted.
+    fn forget_chunks(&mut self, raw: Option<&IVec>) -> Result<(), StoreError> {
+        let Some(raw) = raw else { return Ok(()) };
+        if let Stored::Chunked(marker) = chunks::read(raw)? {
+            for key in marker.keys() {
+                let chunk = self.db.get(key).map_err(engine_error)?;
+                self.batch.remove(&key);
+                self.before.insert(key.to_vec(), chunk);
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, key: &[u8], value: Vec<u8>, meta: &mut Meta) {
+        if value.len() <= INLINE_BYTES {
+            self.batch.insert(key, chunks::inline(value));
+            return;
+        }
+        let marker = Marker::of(&value, meta.next_generation);
+        meta.next_generation += 1;
+        for (key, chunk) in marker.keys().zip(chunks::split(&value)) {
+            // A new generation: nobody reads these before the marker that names it is shown.
+            self.batch.insert(&key, chunk);
+        }
+        self.batch.insert(key, marker.encode());
+    }
+}
+
+#[cfg(test)]
+mod tests;
