@@ -20,7 +20,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             // Cargo shows this as one error line and fails the build; an exit code would add a page of noise.
-            println!("cargo::error={}", problem.trim_end().replace('\n', "\ncargo::error="));
+            println!(
+                "cargo::error={}",
+                problem.trim_end().replace('\n', "\ncargo::error=")
+            );
             ExitCode::SUCCESS
         }
     }
@@ -29,23 +32,37 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
-    let root = manifest.parent().ok_or("the runtime's crate must lie in the workspace")?;
+    let root = manifest
+        .parent()
+        .ok_or("the runtime's crate must lie in the workspace")?;
 
     let names = guests::names(root)?;
-    for path in ["Cargo.lock", "Cargo.toml", "sdk/rust", "wit", "runtime/build.rs", "runtime/build"] {
+    for path in [
+        "Cargo.lock",
+        "Cargo.toml",
+        "sdk/rust",
+        "wit",
+        "runtime/build.rs",
+        "runtime/build",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
     for name in &names {
-        println!("cargo::rerun-if-changed={}", root.join("plugins").join(name).display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            root.join("plugins").join(name).display()
+        );
     }
 
     let rustc = toolchain::guest_rustc(root)?;
     let modules = guests::build(root, &guests::target_dir(&out), &rustc, &names)?;
 
-    let mut list = String::from("/// Each plugin's name and component.\npub static BUNDLE: &[(&str, &[u8])] = &[\n");
+    let mut list =
+        String::from("/// Each plugin's name and component.\npub static BUNDLE: &[(&str, &[u8])] = &[\n");
     for (name, module) in modules {
         let file = out.join(format!("{name}.wasm"));
-        let encoded = component::encode(&read(&module)?).map_err(|problem| format!("plugin {name}: {problem}"))?;
+        let encoded =
+            component::encode(&read(&module)?).map_err(|problem| format!("plugin {name}: {problem}"))?;
         fs::write(&file, encoded).map_err(|error| unusable(&file, &error))?;
         writeln!(list, "    ({name:?}, include_bytes!({file:?})),").map_err(|error| error.to_string())?;
     }

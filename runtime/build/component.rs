@@ -3,7 +3,11 @@
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// All that a plugin may import.
-const ALLOWED: [&str; 3] = ["selaras:plugin/types@0.1.0", "selaras:plugin/log@0.1.0", "selaras:plugin/lookup@0.1.0"];
+const ALLOWED: [&str; 3] = [
+    "selaras:plugin/types@0.1.0",
+    "selaras:plugin/log@0.1.0",
+    "selaras:plugin/lookup@0.1.0",
+];
 
 /// The component of a core module, checked.
 pub fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
@@ -28,12 +32,24 @@ fn check(component: &[u8]) -> Result<(), String> {
             return Err(format!("imports {name}, which the interface does not give"));
         }
     }
-    let mut exports: Vec<String> = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    let mut exports: Vec<String> = world
+        .exports
+        .keys()
+        .map(|key| resolve.name_world_key(key))
+        .collect();
     exports.sort();
-    let kinds = ["mapper", "strategy"].map(|kind| ["selaras:plugin/info@0.1.0".into(), format!("selaras:plugin/{kind}@0.1.0")]);
+    let kinds = ["mapper", "strategy"].map(|kind| {
+        [
+            "selaras:plugin/info@0.1.0".into(),
+            format!("selaras:plugin/{kind}@0.1.0"),
+        ]
+    });
     if kinds.iter().any(|kind| exports == *kind) {
         Ok(())
     } else {
-        Err(format!("must export info and either strategy or mapper, but exports {}", exports.join(", ")))
+        Err(format!(
+            "must export info and either strategy or mapper, but exports {}",
+            exports.join(", ")
+        ))
     }
 }

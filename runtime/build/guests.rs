@@ -15,7 +15,10 @@ pub fn names(root: &Path) -> Result<Vec<String>, String> {
     for entry in entries {
         let entry = entry.map_err(|error| format!("{}: {error}", dir.display()))?;
         if entry.path().join("Cargo.toml").is_file() {
-            let name = entry.file_name().into_string().map_err(|name| format!("{}: not a crate's name", name.display()))?;
+            let name = entry
+                .file_name()
+                .into_string()
+                .map_err(|name| format!("{}: not a crate's name", name.display()))?;
             names.push(name);
         }
     }
@@ -31,9 +34,23 @@ pub fn target_dir(out: &Path) -> PathBuf {
 }
 
 /// Builds the crates; answers each plugin's name (the crate's with underscores) and its core module.
-pub fn build(root: &Path, target: &Path, rustc: &Path, crates: &[String]) -> Result<Vec<(String, PathBuf)>, String> {
+pub fn build(
+    root: &Path,
+    target: &Path,
+    rustc: &Path,
+    crates: &[String],
+) -> Result<Vec<(String, PathBuf)>, String> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).args(["build", "--locked", "--quiet", "--lib", "--profile", "guest", "--target", TARGET]);
+    command.current_dir(root).args([
+        "build",
+        "--locked",
+        "--quiet",
+        "--lib",
+        "--profile",
+        "guest",
+        "--target",
+        TARGET,
+    ]);
     command.arg("--target-dir").arg(target);
     for name in crates {
         command.args(["--package", name]);
@@ -43,10 +60,17 @@ pub fn build(root: &Path, target: &Path, rustc: &Path, crates: &[String]) -> Res
             command.env_remove(variable);
         }
     }
-    command.env("RUSTC", rustc).env("CARGO_ENCODED_RUSTFLAGS", flags(root));
-    let answer = command.output().map_err(|error| format!("cargo does not start: {error}"))?;
+    command
+        .env("RUSTC", rustc)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(root));
+    let answer = command
+        .output()
+        .map_err(|error| format!("cargo does not start: {error}"))?;
     if !answer.status.success() {
-        return Err(format!("the plugins do not build:\n{}", String::from_utf8_lossy(&answer.stderr)));
+        return Err(format!(
+            "the plugins do not build:\n{}",
+            String::from_utf8_lossy(&answer.stderr)
+        ));
     }
     let modules = target.join(TARGET).join("guest");
     let module = |name: &String| {
@@ -59,10 +83,26 @@ pub fn build(root: &Path, target: &Path, rustc: &Path, crates: &[String]) -> Res
 
 /// What cargo or clippy set for the build of the runtime itself. Left alone: where cargo lives and how it reaches crates.
 fn is_the_outer_builds(variable: &str) -> bool {
-    const OURS: [&str; 10] =
-        ["TARGET", "HOST", "OPT_LEVEL", "PROFILE", "DEBUG", "NUM_JOBS", "OUT_DIR", "MAKEFLAGS", "MFLAGS", "CLIPPY_ARGS"];
-    const KEPT: [&str; 6] =
-        ["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_"];
+    const OURS: [&str; 10] = [
+        "TARGET",
+        "HOST",
+        "OPT_LEVEL",
+        "PROFILE",
+        "DEBUG",
+        "NUM_JOBS",
+        "OUT_DIR",
+        "MAKEFLAGS",
+        "MFLAGS",
+        "CLIPPY_ARGS",
+    ];
+    const KEPT: [&str; 6] = [
+        "CARGO_HOME",
+        "CARGO_NET_",
+        "CARGO_HTTP_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+        "CARGO_TERM_",
+    ];
     OURS.contains(&variable)
         || variable.starts_with("RUSTC")
         || variable.starts_with("RUSTFLAGS")

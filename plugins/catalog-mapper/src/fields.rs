@@ -11,7 +11,9 @@ pub fn convert<T: WriteJson, N: AsRef<str>>(
 ) -> Result<(), Error> {
     for name in names {
         let name = name.as_ref();
-        let Some(value) = object.get(name).filter(|value| !value.is_null()) else { continue };
+        let Some(value) = object.get(name).filter(|value| !value.is_null()) else {
+            continue;
+        };
         let translated = translate(value).map_err(|error| error.field(name))?;
         object.set(name, &translated);
     }
@@ -21,7 +23,9 @@ pub fn convert<T: WriteJson, N: AsRef<str>>(
 /// 1050 is `10.50` at two digits.
 pub fn price_to_cloud(price: Value<'_>, minor_digits: u32) -> Result<Number, Error> {
     let minor = number(price)?.scaled(0).map_err(|problem| match problem {
-        NumberError::TooPrecise => invalid_price("a price at the outlet must be a whole number of minor units"),
+        NumberError::TooPrecise => {
+            invalid_price("a price at the outlet must be a whole number of minor units")
+        }
         NumberError::TooLarge => too_large(),
     })?;
     Ok(Number::from_scaled(minor, minor_digits))
@@ -29,18 +33,22 @@ pub fn price_to_cloud(price: Value<'_>, minor_digits: u32) -> Result<Number, Err
 
 /// `10.50` is 1050 at two digits; `10.505` is refused.
 pub fn price_to_local(price: Value<'_>, minor_digits: u32) -> Result<Number, Error> {
-    let minor = number(price)?.scaled(minor_digits).map_err(|problem| match problem {
-        NumberError::TooPrecise => Error::new(
-            "price-too-precise",
-            "the cloud's price has more decimals than minor_digits, and a price is never rounded",
-        ),
-        NumberError::TooLarge => too_large(),
-    })?;
+    let minor = number(price)?
+        .scaled(minor_digits)
+        .map_err(|problem| match problem {
+            NumberError::TooPrecise => Error::new(
+                "price-too-precise",
+                "the cloud's price has more decimals than minor_digits, and a price is never rounded",
+            ),
+            NumberError::TooLarge => too_large(),
+        })?;
     Ok(Number::from_scaled(minor, 0))
 }
 
 fn number(price: Value<'_>) -> Result<Number, Error> {
-    price.as_number().ok_or_else(|| invalid_price("a price must be a number"))
+    price
+        .as_number()
+        .ok_or_else(|| invalid_price("a price must be a number"))
 }
 
 fn invalid_price(problem: &str) -> Error {
@@ -59,7 +67,16 @@ pub fn reference_to_cloud(id: Value<'_>, entity_type: &str) -> Result<String, Er
     let id = reference(id)?;
     let key = Key::new(entity_type, id);
     lookup::cloud_id(&key).ok_or_else(|| {
-        unknown(&["the ", entity_type, " ", &key.id, " has no cloud id yet; it must reach the cloud first"].concat())
+        unknown(
+            &[
+                "the ",
+                entity_type,
+                " ",
+                &key.id,
+                " has no cloud id yet; it must reach the cloud first",
+            ]
+            .concat(),
+        )
     })
 }
 
@@ -67,14 +84,26 @@ pub fn reference_to_cloud(id: Value<'_>, entity_type: &str) -> Result<String, Er
 pub fn reference_to_local(id: Value<'_>, entity_type: &str) -> Result<String, Error> {
     let id = reference(id)?;
     lookup::local_id(entity_type, &id).ok_or_else(|| {
-        unknown(&["the outlet knows no ", entity_type, " with the cloud id ", &id, " yet; it must be pulled first"].concat())
+        unknown(
+            &[
+                "the outlet knows no ",
+                entity_type,
+                " with the cloud id ",
+                &id,
+                " yet; it must be pulled first",
+            ]
+            .concat(),
+        )
     })
 }
 
 fn reference(id: Value<'_>) -> Result<String, Error> {
     match id.as_str() {
         Some(id) => Ok(id.into_owned()),
-        None => Err(Error::new("invalid-reference", "an id of another entity must be a text")),
+        None => Err(Error::new(
+            "invalid-reference",
+            "an id of another entity must be a text",
+        )),
     }
 }
 

@@ -28,14 +28,20 @@ impl Mapper for CatalogMapper {
         for name in &rules.private {
             object.remove(name);
         }
-        fields::convert(&mut object, &rules.prices, |price| fields::price_to_cloud(price, rules.minor_digits))?;
+        fields::convert(&mut object, &rules.prices, |price| {
+            fields::price_to_cloud(price, rules.minor_digits)
+        })?;
         for (field, entity_type) in &rules.references {
-            fields::convert(&mut object, [field], |id| fields::reference_to_cloud(id, entity_type))?;
+            fields::convert(&mut object, [field], |id| {
+                fields::reference_to_cloud(id, entity_type)
+            })?;
         }
         if let Some(name) = rules.stray_at_outlet(&object) {
             return Err(taken(name, "is what another field is called at the cloud"));
         }
-        object.rename_all(|name| rules.cloud_name(name)).map_err(|error| twice(&error))?;
+        object
+            .rename_all(|name| rules.cloud_name(name))
+            .map_err(|error| twice(&error))?;
         Ok(Outcome::Put(document.with_body(object.to_json())))
     }
 
@@ -48,10 +54,16 @@ impl Mapper for CatalogMapper {
         if let Some(name) = rules.stray_at_cloud(&object) {
             return Err(taken(name, "is what another field is called at the outlet"));
         }
-        object.rename_all(|name| rules.outlet_name(name)).map_err(|error| twice(&error))?;
-        fields::convert(&mut object, &rules.prices, |price| fields::price_to_local(price, rules.minor_digits))?;
+        object
+            .rename_all(|name| rules.outlet_name(name))
+            .map_err(|error| twice(&error))?;
+        fields::convert(&mut object, &rules.prices, |price| {
+            fields::price_to_local(price, rules.minor_digits)
+        })?;
         for (field, entity_type) in &rules.references {
-            fields::convert(&mut object, [field], |id| fields::reference_to_local(id, entity_type))?;
+            fields::convert(&mut object, [field], |id| {
+                fields::reference_to_local(id, entity_type)
+            })?;
         }
         put_back_private(&mut object, document, &rules)?;
         Ok(Outcome::Put(document.with_body(object.to_json())))
@@ -68,7 +80,8 @@ fn put_back_private(object: &mut Object<'_>, document: &Document, rules: &Rules)
     }
     for name in &rules.private {
         if object.remove(name) {
-            let mut line = String::from("the cloud sent a field that is private to the outlet; it is left out: ");
+            let mut line =
+                String::from("the cloud sent a field that is private to the outlet; it is left out: ");
             line.push_str(name);
             log::info(&line);
         }
@@ -86,7 +99,14 @@ fn put_back_private(object: &mut Object<'_>, document: &Document, rules: &Rules)
 }
 
 fn taken(name: &str, problem: &str) -> Error {
-    let message = ["the field ", name, " ", problem, ", so it would come back under that name: change `rename`"].concat();
+    let message = [
+        "the field ",
+        name,
+        " ",
+        problem,
+        ", so it would come back under that name: change `rename`",
+    ]
+    .concat();
     Error::new("field-name-taken", message).field(name)
 }
 

@@ -10,7 +10,13 @@ pub const SCHEMA: &str = r#"{"type":"object","additionalProperties":false,"prope
 "private":{"type":"array","items":{"type":"string"},"uniqueItems":true,"description":"Fields that never leave the outlet"},
 "reference_fields":{"type":"object","additionalProperties":{"type":"string"},"description":"Fields that hold the id of another entity, to that entity's type"}}}"#;
 
-const KNOWN: [&str; 5] = ["price_fields", "minor_digits", "rename", "private", "reference_fields"];
+const KNOWN: [&str; 5] = [
+    "price_fields",
+    "minor_digits",
+    "rename",
+    "private",
+    "reference_fields",
+];
 const MAX_MINOR_DIGITS: u32 = 18;
 
 /// What to do with which field. Fields go by the outlet's names.
@@ -51,27 +57,51 @@ impl Rules {
     fn check(&self) -> Result<(), Error> {
         let targets: Vec<&str> = self.rename.iter().map(|(_, cloud)| cloud.as_str()).collect();
         if repeats(&targets) {
-            return Err(invalid("rename", "two fields would have the same name at the cloud"));
+            return Err(invalid(
+                "rename",
+                "two fields would have the same name at the cloud",
+            ));
         }
-        let mut treated: Vec<&str> = self.prices.iter().chain(&self.private).map(String::as_str).collect();
+        let mut treated: Vec<&str> = self
+            .prices
+            .iter()
+            .chain(&self.private)
+            .map(String::as_str)
+            .collect();
         treated.extend(self.references.iter().map(|(field, _)| field.as_str()));
         if repeats(&treated) {
-            return Err(invalid("price_fields", "a field may be listed once in price_fields, private and reference_fields"));
+            return Err(invalid(
+                "price_fields",
+                "a field may be listed once in price_fields, private and reference_fields",
+            ));
         }
-        if self.rename.iter().any(|(outlet, _)| self.private.contains(outlet)) {
-            return Err(invalid("private", "a private field has no name at the cloud: take it out of rename"));
+        if self
+            .rename
+            .iter()
+            .any(|(outlet, _)| self.private.contains(outlet))
+        {
+            return Err(invalid(
+                "private",
+                "a private field has no name at the cloud: take it out of rename",
+            ));
         }
         Ok(())
     }
 
     /// What the cloud calls a field of the outlet, where that differs.
     pub fn cloud_name(&self, outlet: &str) -> Option<&str> {
-        self.rename.iter().find(|pair| pair.0 == outlet).map(|pair| pair.1.as_str())
+        self.rename
+            .iter()
+            .find(|pair| pair.0 == outlet)
+            .map(|pair| pair.1.as_str())
     }
 
     /// What the outlet calls a field of the cloud, where that differs.
     pub fn outlet_name(&self, cloud: &str) -> Option<&str> {
-        self.rename.iter().find(|pair| pair.1 == cloud).map(|pair| pair.0.as_str())
+        self.rename
+            .iter()
+            .find(|pair| pair.1 == cloud)
+            .map(|pair| pair.0.as_str())
     }
 
     /// A field that would keep its name on the way to the cloud and get another on the way back.
@@ -88,7 +118,10 @@ impl Rules {
 }
 
 fn repeats(names: &[&str]) -> bool {
-    names.iter().enumerate().any(|(at, name)| names[..at].contains(name))
+    names
+        .iter()
+        .enumerate()
+        .any(|(at, name)| names[..at].contains(name))
 }
 
 fn invalid(field: &str, problem: &str) -> Error {

@@ -52,7 +52,10 @@ fn a_product_goes_to_the_cloud_in_the_clouds_shape_and_other_fields_keep_their_b
 fn private_fields_survive_what_comes_back_and_are_never_taken_from_the_cloud() {
     let record = product(r#"{"name":"Chai","note":"shh","margin":12.50}"#);
     let outlet = outlet().with(record).install();
-    let back = put(to_local(SETTINGS, r#"{"title":"Chai latte","note":"from elsewhere"}"#));
+    let back = put(to_local(
+        SETTINGS,
+        r#"{"title":"Chai latte","note":"from elsewhere"}"#,
+    ));
     assert_eq!(back, r#"{"name":"Chai latte","note":"shh","margin":12.50}"#);
     assert_eq!(outlet.logged().len(), 1);
 }
@@ -61,25 +64,43 @@ fn private_fields_survive_what_comes_back_and_are_never_taken_from_the_cloud() {
 fn a_record_that_is_new_or_deleted_here_has_no_private_fields_to_put_back() {
     let body = r#"{"title":"Chai"}"#;
     assert_eq!(put(to_local(SETTINGS, body)), r#"{"name":"Chai"}"#);
-    let _outlet = Outlet::new().with(Document::tombstone("product", "p-1")).install();
+    let _outlet = Outlet::new()
+        .with(Document::tombstone("product", "p-1"))
+        .install();
     assert_eq!(put(to_local(SETTINGS, body)), r#"{"name":"Chai"}"#);
 }
 
 #[test]
 fn a_price_is_never_rounded() {
-    for (cloud, outlet) in [("10.50", "1050"), ("10.5", "1050"), ("10.500", "1050"), ("105e-1", "1050"), ("-0.01", "-1"), ("40000", "4000000")] {
-        assert_eq!(put(to_local(SETTINGS, &format!(r#"{{"price":{cloud}}}"#))), format!(r#"{{"price":{outlet}}}"#));
+    for (cloud, outlet) in [
+        ("10.50", "1050"),
+        ("10.5", "1050"),
+        ("10.500", "1050"),
+        ("105e-1", "1050"),
+        ("-0.01", "-1"),
+        ("40000", "4000000"),
+    ] {
+        assert_eq!(
+            put(to_local(SETTINGS, &format!(r#"{{"price":{cloud}}}"#))),
+            format!(r#"{{"price":{outlet}}}"#)
+        );
     }
     for price in ["10.505", "9.80000019", "1e-3"] {
         let error = to_local(SETTINGS, &format!(r#"{{"price":{price}}}"#)).unwrap_err();
-        assert_eq!((error.code.as_str(), error.retryable, error.field.as_deref()), ("price-too-precise", false, Some("price")));
+        assert_eq!(
+            (error.code.as_str(), error.retryable, error.field.as_deref()),
+            ("price-too-precise", false, Some("price"))
+        );
     }
 }
 
 #[test]
 fn digits_beyond_two_are_carried_where_the_settings_say_so() {
     let settings = r#"{"price_fields":["price"],"minor_digits":8}"#;
-    assert_eq!(put(to_local(settings, r#"{"price":9.80000019}"#)), r#"{"price":980000019}"#);
+    assert_eq!(
+        put(to_local(settings, r#"{"price":9.80000019}"#)),
+        r#"{"price":980000019}"#
+    );
     let none = r#"{"price_fields":["price"],"minor_digits":0}"#;
     assert_eq!(put(to_cloud(none, r#"{"price":40000}"#)), r#"{"price":40000}"#);
 }
@@ -88,7 +109,10 @@ fn digits_beyond_two_are_carried_where_the_settings_say_so() {
 fn what_is_no_price_is_refused_by_name() {
     for price in ["10.5", "\"1050\"", "true", "[]", "1e400"] {
         let error = to_cloud(SETTINGS, &format!(r#"{{"cost":{price}}}"#)).unwrap_err();
-        assert_eq!((error.code.as_str(), error.retryable, error.field.as_deref()), ("invalid-price", false, Some("cost")));
+        assert_eq!(
+            (error.code.as_str(), error.retryable, error.field.as_deref()),
+            ("invalid-price", false, Some("cost"))
+        );
     }
     assert_eq!(put(to_cloud(SETTINGS, r#"{"price":null}"#)), r#"{"price":null}"#);
 }
@@ -98,21 +122,41 @@ fn a_reference_the_other_side_does_not_know_yet_waits_instead_of_being_lost() {
     let _outlet = outlet().install();
     for id in ["cat-3", "cat-9", "c-11"] {
         let error = to_cloud(SETTINGS, &format!(r#"{{"category_id":"{id}"}}"#)).unwrap_err();
-        assert_eq!((error.code.as_str(), error.retryable, error.field.as_deref()), ("unknown-reference", true, Some("category_id")));
+        assert_eq!(
+            (error.code.as_str(), error.retryable, error.field.as_deref()),
+            ("unknown-reference", true, Some("category_id"))
+        );
     }
     let error = to_local(SETTINGS, r#"{"category_id":"c-99"}"#).unwrap_err();
-    assert_eq!((error.code.as_str(), error.retryable), ("unknown-reference", true));
-    assert_eq!(to_cloud(SETTINGS, r#"{"category_id":1}"#).unwrap_err().code, "invalid-reference");
-    assert_eq!(put(to_cloud(SETTINGS, r#"{"category_id":null}"#)), r#"{"category_id":null}"#);
+    assert_eq!(
+        (error.code.as_str(), error.retryable),
+        ("unknown-reference", true)
+    );
+    assert_eq!(
+        to_cloud(SETTINGS, r#"{"category_id":1}"#).unwrap_err().code,
+        "invalid-reference"
+    );
+    assert_eq!(
+        put(to_cloud(SETTINGS, r#"{"category_id":null}"#)),
+        r#"{"category_id":null}"#
+    );
 }
 
 #[test]
 fn a_field_that_would_come_back_under_another_name_is_refused_both_ways() {
     for body in [r#"{"title":"a"}"#, r#"{"name":"a","title":"b"}"#] {
-        assert_eq!(to_cloud(SETTINGS, body).unwrap_err().code, "field-name-taken", "{body}");
+        assert_eq!(
+            to_cloud(SETTINGS, body).unwrap_err().code,
+            "field-name-taken",
+            "{body}"
+        );
     }
     for body in [r#"{"name":"a"}"#, r#"{"name":"a","title":"b"}"#] {
-        assert_eq!(to_local(SETTINGS, body).unwrap_err().code, "field-name-taken", "{body}");
+        assert_eq!(
+            to_local(SETTINGS, body).unwrap_err().code,
+            "field-name-taken",
+            "{body}"
+        );
     }
 }
 
@@ -133,10 +177,20 @@ fn settings_that_would_lose_something_are_refused() {
         (r#"{"rename":{"a":"x","b":"x"}}"#, "rename"),
         (r#"{"rename":{"a":"x"},"private":["a"]}"#, "private"),
         (r#"{"price_fields":["a"],"private":["a"]}"#, "price_fields"),
-        (r#"{"price_fields":["a"],"reference_fields":{"a":"t"}}"#, "price_fields"),
+        (
+            r#"{"price_fields":["a"],"reference_fields":{"a":"t"}}"#,
+            "price_fields",
+        ),
     ] {
-        for error in [to_cloud(settings, "{}").unwrap_err(), to_local(settings, "{}").unwrap_err()] {
-            assert_eq!((error.code.as_str(), error.retryable), ("invalid-settings", false), "{settings}");
+        for error in [
+            to_cloud(settings, "{}").unwrap_err(),
+            to_local(settings, "{}").unwrap_err(),
+        ] {
+            assert_eq!(
+                (error.code.as_str(), error.retryable),
+                ("invalid-settings", false),
+                "{settings}"
+            );
             assert_eq!(error.field.as_deref(), Some(field), "{settings}");
         }
     }
@@ -146,15 +200,28 @@ fn settings_that_would_lose_something_are_refused() {
 fn a_tombstone_and_a_document_without_rules_pass_as_they_are() {
     let gone = Document::tombstone("product", "p-1");
     let cx = testing::context(SETTINGS);
-    assert_eq!(CatalogMapper::to_cloud(&cx, &gone), Ok(Outcome::Put(gone.clone())));
-    assert_eq!(CatalogMapper::to_local(&cx, &gone), Ok(Outcome::Put(gone.clone())));
-    assert_eq!(put(to_cloud("{}", r#"{"price":9.80000019,"n":0.10}"#)), r#"{"price":9.80000019,"n":0.10}"#);
+    assert_eq!(
+        CatalogMapper::to_cloud(&cx, &gone),
+        Ok(Outcome::Put(gone.clone()))
+    );
+    assert_eq!(
+        CatalogMapper::to_local(&cx, &gone),
+        Ok(Outcome::Put(gone.clone()))
+    );
+    assert_eq!(
+        put(to_cloud("{}", r#"{"price":9.80000019,"n":0.10}"#)),
+        r#"{"price":9.80000019,"n":0.10}"#
+    );
 }
 
 #[test]
 fn a_body_that_is_no_object_is_refused() {
     for body in ["null", "[]", "{", r#"{"note":1,"note":2}"#] {
-        assert_eq!(to_cloud(SETTINGS, body).unwrap_err().code, "invalid-document", "{body}");
+        assert_eq!(
+            to_cloud(SETTINGS, body).unwrap_err().code,
+            "invalid-document",
+            "{body}"
+        );
     }
 }
 
@@ -163,18 +230,46 @@ fn the_schema_names_every_setting_there_is() {
     let schema = Value::parse(rules::SCHEMA).unwrap().as_object().unwrap();
     let properties = schema.get("properties").unwrap().as_object().unwrap();
     let names: Vec<&str> = properties.iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["price_fields", "minor_digits", "rename", "private", "reference_fields"]);
+    assert_eq!(
+        names,
+        [
+            "price_fields",
+            "minor_digits",
+            "rename",
+            "private",
+            "reference_fields"
+        ]
+    );
     let info = CatalogMapper::info();
-    assert_eq!(info.attrs, [("settings-schema".to_owned(), rules::SCHEMA.to_owned())]);
+    assert_eq!(
+        info.attrs,
+        [("settings-schema".to_owned(), rules::SCHEMA.to_owned())]
+    );
 }
 
 /// Members of an outlet's product: what the rules treat, and anything else, in any order.
 fn members() -> impl Strategy<Value = Vec<(String, String)>> {
-    let of = |name: &'static str, values: BoxedStrategy<String>| values.prop_map(move |value| (name.to_owned(), value)).boxed();
-    let minor = || prop_oneof![any::<i64>().prop_map(|minor| minor.to_string()), Just("null".to_owned())].boxed();
-    let text = || any::<String>().prop_map(quoted).boxed();
-    let other = ("x[a-z]{1,6}", "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,3})?");
-    let category = prop::sample::select(vec!["\"cat-1\"".to_owned(), "\"cat-2\"".to_owned(), "null".to_owned()]).boxed();
+    let of = |name: &'static str, values: BoxedStrategy<String>| {
+        values.prop_map(move |value| (name.to_owned(), value)).boxed()
+    };
+    let minor = || {
+        prop_oneof![
+            any::<i64>().prop_map(|minor| minor.to_string()),
+            Just("null".to_owned())
+        ]
+        .boxed()
+    };
+    let text = || any::<String>().prop_map(|text| quoted(&text)).boxed();
+    let other = (
+        "x[a-z]{1,6}",
+        "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,3})?",
+    );
+    let category = prop::sample::select(vec![
+        "\"cat-1\"".to_owned(),
+        "\"cat-2\"".to_owned(),
+        "null".to_owned(),
+    ])
+    .boxed();
     let known = vec![
         of("name", text()),
         of("note", text()),
@@ -184,23 +279,25 @@ fn members() -> impl Strategy<Value = Vec<(String, String)>> {
         of("stock", minor()),
         of("category_id", category),
     ];
-    (known, proptest::collection::btree_map(other.0, other.1, 0..4))
-        .prop_flat_map(|(known, others)| {
-            let all: Vec<_> = known.into_iter().chain(others).collect();
-            let count = all.len();
-            (proptest::sample::subsequence(all, 0..=count)).prop_shuffle()
-        })
+    (known, proptest::collection::btree_map(other.0, other.1, 0..4)).prop_flat_map(|(known, others)| {
+        let all: Vec<_> = known.into_iter().chain(others).collect();
+        let count = all.len();
+        (proptest::sample::subsequence(all, 0..=count)).prop_shuffle()
+    })
 }
 
-fn quoted(text: String) -> String {
+fn quoted(text: &str) -> String {
     let mut object = Object::new();
-    object.set("v", &text);
+    object.set("v", text);
     let quoted = object.get("v").unwrap().raw().to_owned();
     quoted
 }
 
 fn body(members: &[(String, String)]) -> String {
-    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    let members: Vec<String> = members
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -230,7 +327,7 @@ proptest! {
         let _outlet = outlet().install();
         let mut price = selaras_sdk::Number::from_scaled(i128::from(minor), 2).as_str().to_owned();
         price.push_str(&"0".repeat(digits));
-        let cloud = format!(r#"{{"title":{},"price":{price},"category_id":"c-22"}}"#, quoted(title));
+        let cloud = format!(r#"{{"title":{},"price":{price},"category_id":"c-22"}}"#, quoted(&title));
         let back = put(to_cloud(SETTINGS, &put(to_local(SETTINGS, &cloud))));
         prop_assert!(same(&back, &cloud), "{} -> {}", cloud, back);
     }

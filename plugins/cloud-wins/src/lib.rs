@@ -25,8 +25,13 @@ mod tests {
     #[test]
     fn the_cloud_wins_also_when_the_outlet_changed_it_later_or_the_cloud_deleted_it() {
         let local = Document::new("product", "p-1", "{}").with_modified_ms(2_000);
-        for cloud in [Document::new("product", "p-1", "{}").with_modified_ms(1_000), Document::tombstone("product", "p-1")] {
-            let verdict = CloudWins::resolve(&testing::context("{}"), &testing::conflict(local.clone(), cloud)).unwrap();
+        for cloud in [
+            Document::new("product", "p-1", "{}").with_modified_ms(1_000),
+            Document::tombstone("product", "p-1"),
+        ] {
+            let verdict =
+                CloudWins::resolve(&testing::context("{}"), &testing::conflict(local.clone(), cloud))
+                    .unwrap();
             assert_eq!(verdict.decision, Decision::TakeCloud);
             assert!(!verdict.reason.is_empty());
         }

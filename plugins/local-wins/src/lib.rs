@@ -25,8 +25,13 @@ mod tests {
     #[test]
     fn the_outlet_wins_also_when_the_cloud_changed_it_later_or_the_outlet_deleted_it() {
         let cloud = Document::new("product", "p-1", "{}").with_modified_ms(2_000);
-        for local in [Document::new("product", "p-1", "{}").with_modified_ms(1_000), Document::tombstone("product", "p-1")] {
-            let verdict = LocalWins::resolve(&testing::context("{}"), &testing::conflict(local, cloud.clone())).unwrap();
+        for local in [
+            Document::new("product", "p-1", "{}").with_modified_ms(1_000),
+            Document::tombstone("product", "p-1"),
+        ] {
+            let verdict =
+                LocalWins::resolve(&testing::context("{}"), &testing::conflict(local, cloud.clone()))
+                    .unwrap();
             assert_eq!(verdict.decision, Decision::KeepLocal);
             assert!(!verdict.reason.is_empty());
         }

@@ -22,7 +22,8 @@ mod tests {
     fn every_conflict_is_left_to_a_person_also_where_both_sides_agree() {
         let live = Document::new("product", "p-1", "{}");
         for cloud in [live.clone(), Document::tombstone("product", "p-1")] {
-            let verdict = Manual::resolve(&testing::context("{}"), &testing::conflict(live.clone(), cloud)).unwrap();
+            let verdict =
+                Manual::resolve(&testing::context("{}"), &testing::conflict(live.clone(), cloud)).unwrap();
             assert_eq!(verdict.decision, Decision::Defer);
             assert!(!verdict.reason.is_empty());
         }

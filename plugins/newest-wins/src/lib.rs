@@ -9,18 +9,38 @@ pub struct NewestWins;
 impl Strategy for NewestWins {
     fn resolve(_cx: &Context, conflict: &Conflict) -> Result<Verdict, Error> {
         let (Some(local), Some(cloud)) = (conflict.local.modified_ms, conflict.cloud.modified_ms) else {
-            return Ok(Verdict::take_cloud(match (conflict.local.modified_ms, conflict.cloud.modified_ms) {
-                (None, None) => "Neither side says when it was changed, so the cloud's side wins.",
-                (None, _) => "The outlet's side does not say when it was changed, so the cloud's side wins.",
-                _ => "The cloud does not say when it was changed, so the cloud's side wins.",
-            }));
+            return Ok(Verdict::take_cloud(
+                match (conflict.local.modified_ms, conflict.cloud.modified_ms) {
+                    (None, None) => "Neither side says when it was changed, so the cloud's side wins.",
+                    (None, _) => {
+                        "The outlet's side does not say when it was changed, so the cloud's side wins."
+                    }
+                    _ => "The cloud does not say when it was changed, so the cloud's side wins.",
+                },
+            ));
         };
         Ok(if local > cloud {
-            let did = if conflict.local.deleted { "The outlet deleted it " } else { "The outlet changed it " };
-            Verdict::keep_local(reason(did, local - cloud, " after the cloud did, so the outlet's side wins."))
+            let did = if conflict.local.deleted {
+                "The outlet deleted it "
+            } else {
+                "The outlet changed it "
+            };
+            Verdict::keep_local(reason(
+                did,
+                local - cloud,
+                " after the cloud did, so the outlet's side wins.",
+            ))
         } else if cloud > local {
-            let did = if conflict.cloud.deleted { "The cloud deleted it " } else { "The cloud changed it " };
-            Verdict::take_cloud(reason(did, cloud - local, " after the outlet did, so the cloud's side wins."))
+            let did = if conflict.cloud.deleted {
+                "The cloud deleted it "
+            } else {
+                "The cloud changed it "
+            };
+            Verdict::take_cloud(reason(
+                did,
+                cloud - local,
+                " after the outlet did, so the cloud's side wins.",
+            ))
         } else {
             Verdict::take_cloud("Both sides were changed at the same moment, so the cloud's side wins.")
         })
@@ -38,8 +58,13 @@ fn reason(before: &str, ms: u64, after: &str) -> String {
 
 /// The two largest units of a duration: `2 days 3 hours`, `4 minutes 1 second`, `250 milliseconds`.
 fn push_duration(ms: u64, out: &mut String) {
-    const UNITS: [(u64, &str); 5] =
-        [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond")];
+    const UNITS: [(u64, &str); 5] = [
+        (86_400_000, "day"),
+        (3_600_000, "hour"),
+        (60_000, "minute"),
+        (1_000, "second"),
+        (1, "millisecond"),
+    ];
     let mut rest = ms;
     let mut said = 0;
     for (size, unit) in UNITS {
@@ -70,8 +95,15 @@ mod tests {
     use selaras_sdk::{testing, Decision, Document};
 
     fn decide(local: Option<u64>, cloud: Option<u64>) -> Verdict {
-        let side = |stamp| Document { modified_ms: stamp, ..Document::new("product", "p-1", "{}") };
-        NewestWins::resolve(&testing::context("{}"), &testing::conflict(side(local), side(cloud))).unwrap()
+        let side = |stamp| Document {
+            modified_ms: stamp,
+            ..Document::new("product", "p-1", "{}")
+        };
+        NewestWins::resolve(
+            &testing::context("{}"),
+            &testing::conflict(side(local), side(cloud)),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -84,7 +116,11 @@ mod tests {
     #[test]
     fn ties_and_missing_stamps_go_to_the_cloud() {
         for (local, cloud) in [(Some(5), Some(5)), (None, Some(5)), (Some(5), None), (None, None)] {
-            assert_eq!(decide(local, cloud).decision, Decision::TakeCloud, "{local:?} {cloud:?}");
+            assert_eq!(
+                decide(local, cloud).decision,
+                Decision::TakeCloud,
+                "{local:?} {cloud:?}"
+            );
         }
     }
 
@@ -97,7 +133,11 @@ mod tests {
         assert_eq!(kept.decision, Decision::KeepLocal);
         let taken = NewestWins::resolve(&cx, &testing::conflict(live, gone)).unwrap();
         assert_eq!(taken.decision, Decision::TakeCloud);
-        assert!(taken.reason.starts_with("The cloud deleted it "), "{}", taken.reason);
+        assert!(
+            taken.reason.starts_with("The cloud deleted it "),
+            "{}",
+            taken.reason
+        );
     }
 
     #[test]
@@ -111,7 +151,8 @@ mod tests {
             (2 * day + 3 * hour + minute, "2 days 3 hours"),
             (day + minute, "1 day"),
         ] {
-            let expected = format!("The outlet changed it {words} after the cloud did, so the outlet's side wins.");
+            let expected =
+                format!("The outlet changed it {words} after the cloud did, so the outlet's side wins.");
             assert_eq!(decide(Some(10 + ms), Some(10)).reason, expected);
         }
     }

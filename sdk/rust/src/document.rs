@@ -17,7 +17,10 @@ pub struct Key {
 impl Key {
     /// A key of its two parts.
     pub fn new(entity_type: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { entity_type: entity_type.into(), id: id.into() }
+        Self {
+            entity_type: entity_type.into(),
+            id: id.into(),
+        }
     }
 }
 
@@ -59,12 +62,18 @@ impl Document {
 
     /// The tombstone of an entity.
     pub fn tombstone(entity_type: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { deleted: true, ..Self::new(entity_type, id, "null") }
+        Self {
+            deleted: true,
+            ..Self::new(entity_type, id, "null")
+        }
     }
 
     /// The same document, known to the cloud as `cloud_id`.
     pub fn with_cloud_id(self, cloud_id: impl Into<String>) -> Self {
-        Self { cloud_id: Some(cloud_id.into()), ..self }
+        Self {
+            cloud_id: Some(cloud_id.into()),
+            ..self
+        }
     }
 
     /// The same document in another version.
@@ -74,7 +83,10 @@ impl Document {
 
     /// The same document, changed at `ms` milliseconds since the Unix epoch.
     pub fn with_modified_ms(self, ms: u64) -> Self {
-        Self { modified_ms: Some(ms), ..self }
+        Self {
+            modified_ms: Some(ms),
+            ..self
+        }
     }
 
     /// The same entity with another body; everything else is copied.
@@ -106,7 +118,10 @@ mod tests {
 
     #[test]
     fn a_new_body_leaves_everything_else_of_the_document_as_it_was() {
-        let mut document = Document::new("product", "p-1", "{}").with_cloud_id("c-1").with_version(7).with_modified_ms(9);
+        let mut document = Document::new("product", "p-1", "{}")
+            .with_cloud_id("c-1")
+            .with_version(7)
+            .with_modified_ms(9);
         document.modified_by = Some("ana".into());
         document.attrs = vec![("k".into(), "v".into())];
         let other = document.with_body(r#"{"a":1}"#);
@@ -117,6 +132,9 @@ mod tests {
     #[test]
     fn the_body_of_a_tombstone_is_no_object() {
         let error = Document::tombstone("product", "p-1").object().unwrap_err();
-        assert_eq!((error.code.as_str(), error.retryable), ("invalid-document", false));
+        assert_eq!(
+            (error.code.as_str(), error.retryable),
+            ("invalid-document", false)
+        );
     }
 }

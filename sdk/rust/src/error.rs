@@ -18,19 +18,30 @@ pub struct Error {
 impl Error {
     /// A failure that trying again will not heal.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), retryable: false, field: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            retryable: false,
+            field: None,
+        }
     }
 
     /// The same failure, worth trying again later.
     #[must_use]
     pub fn retryable(self) -> Self {
-        Self { retryable: true, ..self }
+        Self {
+            retryable: true,
+            ..self
+        }
     }
 
     /// The same failure, about one field.
     #[must_use]
     pub fn field(self, field: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..self }
+        Self {
+            field: Some(field.into()),
+            ..self
+        }
     }
 }
 

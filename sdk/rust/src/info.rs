@@ -46,7 +46,18 @@ mod tests {
 
     #[test]
     fn the_package_fills_in_only_what_the_plugin_left_open() {
-        let info = Info { name: "own".into(), ..Info::default() }.or_package("crate", "1.2.3", "does it");
-        assert_eq!((info.name.as_str(), info.version.as_str(), info.description.as_str()), ("own", "1.2.3", "does it"));
+        let info = Info {
+            name: "own".into(),
+            ..Info::default()
+        }
+        .or_package("crate", "1.2.3", "does it");
+        assert_eq!(
+            (
+                info.name.as_str(),
+                info.version.as_str(),
+                info.description.as_str()
+            ),
+            ("own", "1.2.3", "does it")
+        );
     }
 }

@@ -3,10 +3,10 @@
 
 use crate::{Document, Key};
 
-#[cfg(target_arch = "wasm32")]
-use from_host as answers;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::testing::answers;
+#[cfg(target_arch = "wasm32")]
+use from_host as answers;
 
 /// The outlet's record of an entity; none when there is none.
 pub fn get(key: &Key) -> Option<Document> {

@@ -53,8 +53,8 @@ macro_rules! export_mapper {
             #[cfg(target_arch = "wasm32")]
             const _: () = {
                 type Guest = $crate::bindings::MapperGuest<Exported>;
-                $crate::bindings::info::export_info!(Guest with_types_in $crate::bindings::info);
-                $crate::bindings::mapper::export_mapper_world!(Guest with_types_in $crate::bindings::mapper);
+        $crate::bindings::info::export_info!(Guest with_types_in $crate::bindings::info);
+        $crate::bindings::mapper::export_mapper_world!(Guest with_types_in $crate::bindings::mapper);
             };
         };
     };

@@ -63,7 +63,10 @@ impl<'a> Settings<'a> {
     /// `invalid-settings` when it is something else.
     pub fn integer(&self, name: &str) -> Result<Option<i64>, Error> {
         self.read(name, "must be a whole number", |value| {
-            value.as_number().and_then(|number| number.scaled(0).ok()).and_then(|whole| i64::try_from(whole).ok())
+            value
+                .as_number()
+                .and_then(|number| number.scaled(0).ok())
+                .and_then(|whole| i64::try_from(whole).ok())
         })
     }
 
@@ -73,7 +76,11 @@ impl<'a> Settings<'a> {
     /// `invalid-settings` when it is something else.
     pub fn strings(&self, name: &str) -> Result<Vec<String>, Error> {
         let list = self.read(name, "must be a list of texts", |value| {
-            value.as_array()?.into_iter().map(|item| item.as_str().map(Into::into)).collect()
+            value
+                .as_array()?
+                .into_iter()
+                .map(|item| item.as_str().map(Into::into))
+                .collect()
         })?;
         Ok(list.unwrap_or_default())
     }
@@ -84,12 +91,21 @@ impl<'a> Settings<'a> {
     /// `invalid-settings` when it is something else.
     pub fn string_pairs(&self, name: &str) -> Result<Vec<(String, String)>, Error> {
         let pairs = self.read(name, "must be an object of texts", |value| {
-            value.as_object()?.iter().map(|(key, item)| Some((key.to_owned(), item.as_str()?.into_owned()))).collect()
+            value
+                .as_object()?
+                .iter()
+                .map(|(key, item)| Some((key.to_owned(), item.as_str()?.into_owned())))
+                .collect()
         })?;
         Ok(pairs.unwrap_or_default())
     }
 
-    fn read<T>(&self, name: &str, problem: &str, read: impl FnOnce(Value<'_>) -> Option<T>) -> Result<Option<T>, Error> {
+    fn read<T>(
+        &self,
+        name: &str,
+        problem: &str,
+        read: impl FnOnce(Value<'_>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
         match self.get(name) {
             None => Ok(None),
             Some(value) => match read(value) {
@@ -112,14 +128,18 @@ mod tests {
         assert_eq!(settings.flag("on").unwrap(), Some(true));
         assert_eq!(settings.string("name").unwrap().as_deref(), Some("n"));
         assert_eq!(settings.strings("list").unwrap(), ["a", "b"]);
-        assert_eq!(settings.string_pairs("map").unwrap(), [("x".into(), "y".into()), ("a".into(), "b".into())]);
+        assert_eq!(
+            settings.string_pairs("map").unwrap(),
+            [("x".into(), "y".into()), ("a".into(), "b".into())]
+        );
         assert_eq!(settings.flag("off").unwrap(), None);
         assert_eq!(settings.strings("nothing").unwrap(), Vec::<String>::new());
     }
 
     #[test]
     fn a_setting_of_the_wrong_type_is_refused_by_name() {
-        let settings = Settings::parse(r#"{"digits":1.5,"list":["a",1],"map":{"a":1},"on":"yes","name":3}"#).unwrap();
+        let settings =
+            Settings::parse(r#"{"digits":1.5,"list":["a",1],"map":{"a":1},"on":"yes","name":3}"#).unwrap();
         let errors = [
             settings.integer("digits").unwrap_err(),
             settings.strings("list").unwrap_err(),
@@ -127,15 +147,27 @@ mod tests {
             settings.flag("on").unwrap_err(),
             settings.string("name").unwrap_err(),
         ];
-        let fields: Vec<_> = errors.iter().map(|error| error.field.as_deref().unwrap()).collect();
+        let fields: Vec<_> = errors
+            .iter()
+            .map(|error| error.field.as_deref().unwrap())
+            .collect();
         assert_eq!(fields, ["digits", "list", "map", "on", "name"]);
-        assert!(errors.iter().all(|error| error.code == "invalid-settings" && !error.retryable));
+        assert!(errors
+            .iter()
+            .all(|error| error.code == "invalid-settings" && !error.retryable));
     }
 
     #[test]
     fn a_misspelt_setting_is_refused() {
         let settings = Settings::parse(r#"{"price_field":["price"]}"#).unwrap();
-        assert_eq!(settings.allow_only(&["price_fields"]).unwrap_err().field.as_deref(), Some("price_field"));
+        assert_eq!(
+            settings
+                .allow_only(&["price_fields"])
+                .unwrap_err()
+                .field
+                .as_deref(),
+            Some("price_field")
+        );
         assert_eq!(settings.allow_only(&["price_field"]), Ok(()));
     }
 

@@ -44,7 +44,11 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict of any kind.
     pub fn new(decision: Decision, reason: impl Into<String>) -> Self {
-        Self { decision, reason: reason.into(), attrs: Attrs::new() }
+        Self {
+            decision,
+            reason: reason.into(),
+            attrs: Attrs::new(),
+        }
     }
 
     /// The outlet's document stands.

@@ -30,7 +30,12 @@ pub fn context(settings: &str) -> Context {
 
 /// A conflict of two documents without a common base.
 pub fn conflict(local: Document, cloud: Document) -> Conflict {
-    Conflict { base: None, local, cloud, attrs: Attrs::new() }
+    Conflict {
+        base: None,
+        local,
+        cloud,
+        attrs: Attrs::new(),
+    }
 }
 
 /// The records that lookups answer from.
@@ -55,7 +60,10 @@ impl Outlet {
     /// Makes this thread's lookups answer from these records, until the guard is dropped.
     #[must_use = "the outlet is gone when the guard is dropped"]
     pub fn install(self) -> Installed {
-        let before = STATE.replace(State { records: self.records, logged: Vec::new() });
+        let before = STATE.replace(State {
+            records: self.records,
+            logged: Vec::new(),
+        });
         Installed { before: Some(before) }
     }
 }

@@ -8,48 +8,122 @@ use crate::{Conflict, Context, Decision, Document, Error, Info, Key, Outcome, Ve
 
 impl From<wit::EntityKey> for Key {
     fn from(key: wit::EntityKey) -> Self {
-        Self { entity_type: key.entity_type, id: key.id }
+        Self {
+            entity_type: key.entity_type,
+            id: key.id,
+        }
     }
 }
 
 impl From<Key> for wit::EntityKey {
     fn from(key: Key) -> Self {
-        Self { entity_type: key.entity_type, id: key.id }
+        Self {
+            entity_type: key.entity_type,
+            id: key.id,
+        }
     }
 }
 
 impl From<wit::Document> for Document {
     fn from(document: wit::Document) -> Self {
-        let wit::Document { key, cloud_id, version, deleted, modified_ms, modified_by, attrs, body } = document;
-        Self { key: key.into(), cloud_id, version, deleted, modified_ms, modified_by, attrs, body }
+        let wit::Document {
+            key,
+            cloud_id,
+            version,
+            deleted,
+            modified_ms,
+            modified_by,
+            attrs,
+            body,
+        } = document;
+        Self {
+            key: key.into(),
+            cloud_id,
+            version,
+            deleted,
+            modified_ms,
+            modified_by,
+            attrs,
+            body,
+        }
     }
 }
 
 impl From<Document> for wit::Document {
     fn from(document: Document) -> Self {
-        let Document { key, cloud_id, version, deleted, modified_ms, modified_by, attrs, body } = document;
-        Self { key: key.into(), cloud_id, version, deleted, modified_ms, modified_by, attrs, body }
+        let Document {
+            key,
+            cloud_id,
+            version,
+            deleted,
+            modified_ms,
+            modified_by,
+            attrs,
+            body,
+        } = document;
+        Self {
+            key: key.into(),
+            cloud_id,
+            version,
+            deleted,
+            modified_ms,
+            modified_by,
+            attrs,
+            body,
+        }
     }
 }
 
 impl From<wit::CallContext> for Context {
     fn from(cx: wit::CallContext) -> Self {
-        let wit::CallContext { outlet_id, outlet_code, now_ms, settings, attrs } = cx;
-        Self { outlet_id, outlet_code, now_ms, settings_json: settings, attrs }
+        let wit::CallContext {
+            outlet_id,
+            outlet_code,
+            now_ms,
+            settings,
+            attrs,
+        } = cx;
+        Self {
+            outlet_id,
+            outlet_code,
+            now_ms,
+            settings_json: settings,
+            attrs,
+        }
     }
 }
 
 impl From<Error> for wit::PluginError {
     fn from(error: Error) -> Self {
-        let Error { code, message, retryable, field } = error;
-        Self { code, message, retryable, field }
+        let Error {
+            code,
+            message,
+            retryable,
+            field,
+        } = error;
+        Self {
+            code,
+            message,
+            retryable,
+            field,
+        }
     }
 }
 
 impl From<wit_strategy::Conflict> for Conflict {
     fn from(conflict: wit_strategy::Conflict) -> Self {
-        let wit_strategy::Conflict { base, local, cloud, attrs } = conflict;
-        Self { base: base.map(Into::into), local: local.into(), cloud: cloud.into(), attrs }
+        let wit_strategy::Conflict {
+            base,
+            local,
+            cloud,
+            attrs,
+        } = conflict;
+        Self {
+            base: base.map(Into::into),
+            local: local.into(),
+            cloud: cloud.into(),
+            attrs,
+        }
     }
 }
 
@@ -62,7 +136,11 @@ impl From<Verdict> for wit_strategy::Verdict {
             Decision::Delete => wit_strategy::Decision::Delete,
             Decision::Defer => wit_strategy::Decision::Defer,
         };
-        Self { decision, reason: verdict.reason, attrs: verdict.attrs }
+        Self {
+            decision,
+            reason: verdict.reason,
+            attrs: verdict.attrs,
+        }
     }
 }
 
@@ -77,7 +155,19 @@ impl From<Outcome> for wit_mapper::Outcome {
 
 impl From<Info> for wit_info::PluginInfo {
     fn from(info: Info) -> Self {
-        let Info { name, version, description, entity_types, attrs } = info;
-        Self { name, version, description, entity_types, attrs }
+        let Info {
+            name,
+            version,
+            description,
+            entity_types,
+            attrs,
+        } = info;
+        Self {
+            name,
+            version,
+            description,
+            entity_types,
+            attrs,
+        }
     }
 }

@@ -39,7 +39,10 @@ impl<P: ExportedStrategy> wit_info::Guest for StrategyGuest<P> {
 }
 
 impl<P: ExportedStrategy> wit_strategy::Guest for StrategyGuest<P> {
-    fn resolve(cx: CallContext, conflict: wit_strategy::Conflict) -> Result<wit_strategy::Verdict, PluginError> {
+    fn resolve(
+        cx: CallContext,
+        conflict: wit_strategy::Conflict,
+    ) -> Result<wit_strategy::Verdict, PluginError> {
         match P::Strategy::resolve(&cx.into(), &conflict.into()) {
             Ok(verdict) => Ok(verdict.into()),
             Err(error) => Err(error.into()),

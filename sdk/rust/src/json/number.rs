@@ -37,7 +37,9 @@ impl Number {
     }
 
     pub(super) fn scanned(text: &str) -> Self {
-        Self { text: text.to_owned() }
+        Self {
+            text: text.to_owned(),
+        }
     }
 
     /// The text, to the digit.
@@ -73,7 +75,11 @@ impl Number {
             sum = sum.and_then(|sum| sum.checked_mul(10)?.checked_sub(i128::from(digit - b'0')));
         }
         let sum = sum.and_then(|sum| sum.checked_mul(10i128.checked_pow(places)?));
-        let signed = if decimal.negative { sum } else { sum.and_then(i128::checked_neg) };
+        let signed = if decimal.negative {
+            sum
+        } else {
+            sum.and_then(i128::checked_neg)
+        };
         signed.ok_or(NumberError::TooLarge)
     }
 
@@ -108,7 +114,10 @@ impl Number {
         let (mantissa, exponent) = self.split();
         if let Some(exponent) = exponent {
             // An exponent too large to count with is as good as zero digits away from it: it is left as text below.
-            let moved = exponent.parse::<i128>().ok().and_then(|exponent| exponent.checked_add(i128::from(places)));
+            let moved = exponent
+                .parse::<i128>()
+                .ok()
+                .and_then(|exponent| exponent.checked_add(i128::from(places)));
             let mut text = String::from(mantissa);
             text.push('e');
             match moved {
@@ -130,7 +139,11 @@ impl Number {
             digits.push('0');
         }
         let (whole, fraction) = digits.split_at(point as usize);
-        let leading = whole.bytes().take(whole.len() - 1).take_while(|digit| *digit == b'0').count();
+        let leading = whole
+            .bytes()
+            .take(whole.len() - 1)
+            .take_while(|digit| *digit == b'0')
+            .count();
         let mut text = String::from(sign);
         text.push_str(&whole[leading..]);
         if !fraction.is_empty() {
@@ -161,16 +174,31 @@ impl Number {
         let (mantissa, exponent) = self.split();
         let (sign, unsigned) = sign_of(mantissa);
         let fraction = unsigned.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-        let mut digits: Vec<u8> = unsigned.bytes().filter(|byte| *byte != b'.').skip_while(|byte| *byte == b'0').collect();
-        let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+        let mut digits: Vec<u8> = unsigned
+            .bytes()
+            .filter(|byte| *byte != b'.')
+            .skip_while(|byte| *byte == b'0')
+            .collect();
+        let significant = digits
+            .iter()
+            .rposition(|digit| *digit != b'0')
+            .map_or(0, |last| last + 1);
         let zeros = digits.len() - significant;
         digits.truncate(significant);
         if digits.is_empty() {
-            return Some(Decimal { negative: false, digits, exponent: 0 });
+            return Some(Decimal {
+                negative: false,
+                digits,
+                exponent: 0,
+            });
         }
         let exponent = exponent.map_or(Some(0), |exponent| exponent.parse::<i64>().ok())?;
         let exponent = exponent.checked_sub(fraction as i64)?.checked_add(zeros as i64)?;
-        Some(Decimal { negative: !sign.is_empty(), digits, exponent })
+        Some(Decimal {
+            negative: !sign.is_empty(),
+            digits,
+            exponent,
+        })
     }
 }
 

@@ -85,7 +85,9 @@ impl<'a> Object<'a> {
 
     /// The names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        self.members.iter().map(|member| (member.name.as_ref(), Value::scanned(&member.value)))
+        self.members
+            .iter()
+            .map(|member| (member.name.as_ref(), Value::scanned(&member.value)))
     }
 
     /// How many members there are.
@@ -100,7 +102,10 @@ impl<'a> Object<'a> {
 
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
-        self.members.iter().find(|member| member.name == name).map(|member| Value::scanned(&member.value))
+        self.members
+            .iter()
+            .find(|member| member.name == name)
+            .map(|member| Value::scanned(&member.value))
     }
 
     /// Whether there is a member of this name.
@@ -154,7 +159,9 @@ impl<'a> Object<'a> {
             }
         }
         if let Some(name) = renamed.repeated_name() {
-            return Err(NameTaken { name: name.to_owned() });
+            return Err(NameTaken {
+                name: name.to_owned(),
+            });
         }
         *self = renamed;
         Ok(())
@@ -163,7 +170,11 @@ impl<'a> Object<'a> {
     /// The object as JSON text, without white space between members.
     pub fn to_json(&self) -> String {
         let mut out = String::with_capacity(
-            2 + self.members.iter().map(|member| member.literal.len() + member.value.len() + 2).sum::<usize>(),
+            2 + self
+                .members
+                .iter()
+                .map(|member| member.literal.len() + member.value.len() + 2)
+                .sum::<usize>(),
         );
         self.write_json(&mut out);
         out
@@ -186,7 +197,10 @@ impl<'a> Object<'a> {
     fn repeated_name(&self) -> Option<&str> {
         let mut names: Vec<&str> = self.members.iter().map(|member| member.name.as_ref()).collect();
         names.sort_unstable();
-        names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+        names
+            .windows(2)
+            .find(|pair| pair[0] == pair[1])
+            .map(|pair| pair[0])
     }
 }
 
@@ -220,7 +234,14 @@ fn member(source: &str, at: usize) -> Scanned<(Member<'_>, usize)> {
     };
     let start = colon(bytes, name_end)?;
     let end = value_end(bytes, start, 1)?;
-    Ok((Member { name, literal: Cow::Borrowed(literal), value: Cow::Borrowed(&source[start..end]) }, end))
+    Ok((
+        Member {
+            name,
+            literal: Cow::Borrowed(literal),
+            value: Cow::Borrowed(&source[start..end]),
+        },
+        end,
+    ))
 }
 
 #[cfg(test)]

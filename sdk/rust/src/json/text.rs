@@ -34,11 +34,18 @@ fn unescape(rest: &str) -> Option<(char, usize)> {
             if !(0xd800..0xdc00).contains(&unit) {
                 return Some((char::from_u32(unit)?, 6));
             }
-            let low = if rest.get(6..8) == Some("\\u") { hex(rest, 8)? } else { return None };
+            let low = if rest.get(6..8) == Some("\\u") {
+                hex(rest, 8)?
+            } else {
+                return None;
+            };
             if !(0xdc00..0xe000).contains(&low) {
                 return None;
             }
-            Some((char::from_u32(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?, 12))
+            Some((
+                char::from_u32(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?,
+                12,
+            ))
         }
         same => simple(char::from(same)),
     }
@@ -82,12 +89,18 @@ mod tests {
 
     #[test]
     fn a_string_without_escapes_is_borrowed() {
-        assert!(matches!(decode("\"harga é 😀\""), Some(Cow::Borrowed("harga é 😀"))));
+        assert!(matches!(
+            decode("\"harga é 😀\""),
+            Some(Cow::Borrowed("harga é 😀"))
+        ));
     }
 
     #[test]
     fn escapes_say_what_rfc_8259_says() {
-        assert_eq!(decode(r#""a\n\t\r\b\f\/\\\"\u00e9\ud83d\ude00z""#).unwrap(), "a\n\t\r\u{8}\u{c}/\\\"é😀z");
+        assert_eq!(
+            decode(r#""a\n\t\r\b\f\/\\\"\u00e9\ud83d\ude00z""#).unwrap(),
+            "a\n\t\r\u{8}\u{c}/\\\"é😀z"
+        );
     }
 
     #[test]

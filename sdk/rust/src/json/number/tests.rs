@@ -9,10 +9,21 @@ fn number(text: &str) -> Number {
 
 #[test]
 fn only_json_numbers_are_numbers() {
-    for text in ["0", "-0", "10", "0.10", "9.80000019", "1e400", "-1.5E+3", "12345678901234567890"] {
+    for text in [
+        "0",
+        "-0",
+        "10",
+        "0.10",
+        "9.80000019",
+        "1e400",
+        "-1.5E+3",
+        "12345678901234567890",
+    ] {
         assert_eq!(number(text).as_str(), text);
     }
-    for text in ["", "-", "01", ".5", "1.", "+1", "1e", "1e+", "NaN", "0x1", "1 ", " 1", "--1"] {
+    for text in [
+        "", "-", "01", ".5", "1.", "+1", "1e", "1e+", "NaN", "0x1", "1 ", " 1", "--1",
+    ] {
         assert!(Number::parse(text).is_none(), "{text}");
     }
 }
@@ -29,10 +40,17 @@ fn scaling_is_exact_or_an_error() {
 
 #[test]
 fn a_number_that_does_not_fit_is_refused_without_growing() {
-    for text in ["1e400", "1e18446744073709551616", "9223372036854775807e9223372036854775807"] {
+    for text in [
+        "1e400",
+        "1e18446744073709551616",
+        "9223372036854775807e9223372036854775807",
+    ] {
         assert_eq!(number(text).scaled(2), Err(NumberError::TooLarge), "{text}");
     }
-    assert_eq!(number("1e-9223372036854775807").scaled(2), Err(NumberError::TooPrecise));
+    assert_eq!(
+        number("1e-9223372036854775807").scaled(2),
+        Err(NumberError::TooPrecise)
+    );
 }
 
 #[test]
@@ -42,7 +60,10 @@ fn the_whole_range_of_128_bits_is_reached() {
         assert_eq!(number(&text).scaled(0), Ok(edge));
         assert_eq!(Number::from_scaled(edge, 0).as_str(), text);
     }
-    assert_eq!(number("170141183460469231731687303715884105728").scaled(0), Err(NumberError::TooLarge));
+    assert_eq!(
+        number("170141183460469231731687303715884105728").scaled(0),
+        Err(NumberError::TooLarge)
+    );
 }
 
 #[test]
@@ -53,7 +74,11 @@ fn moving_the_point_keeps_every_digit() {
         ("0.05", 2, "5"),
         ("-0.05", 1, "-0.5"),
         ("7", -3, "0.007"),
-        ("12345678901234567890123456789012345678901234567890", -2, "123456789012345678901234567890123456789012345678.90"),
+        (
+            "12345678901234567890123456789012345678901234567890",
+            -2,
+            "123456789012345678901234567890123456789012345678.90",
+        ),
         ("1.5E+3", -4, "1.5e-1"),
         ("0", 2, "0"),
     ] {
@@ -63,10 +88,21 @@ fn moving_the_point_keeps_every_digit() {
 
 #[test]
 fn equal_decimals_are_the_same_however_they_are_written() {
-    for (a, b) in [("1", "1.0"), ("10e-1", "1"), ("-0", "0"), ("0.10", "0.1"), ("100", "1E2")] {
+    for (a, b) in [
+        ("1", "1.0"),
+        ("10e-1", "1"),
+        ("-0", "0"),
+        ("0.10", "0.1"),
+        ("100", "1E2"),
+    ] {
         assert!(number(a).same_value(&number(b)), "{a} {b}");
     }
-    for (a, b) in [("1", "-1"), ("1e400", "1e401"), ("0.1", "0.10000000000000000001"), ("9007199254740993", "9007199254740992")] {
+    for (a, b) in [
+        ("1", "-1"),
+        ("1e400", "1e401"),
+        ("0.1", "0.10000000000000000001"),
+        ("9007199254740993", "9007199254740992"),
+    ] {
         assert!(!number(a).same_value(&number(b)), "{a} {b}");
     }
 }

@@ -29,7 +29,10 @@ fn names_are_compared_by_what_they_say_not_how_they_are_escaped() {
 #[test]
 fn a_name_that_occurs_twice_is_refused_also_when_it_hides_in_an_escape() {
     for text in [r#"{"a":1,"b":2,"a":3}"#, r#"{"cost":1,"c\u006fst":2}"#] {
-        assert_eq!(Object::parse(text).unwrap_err().problem, "a name occurs twice in the object");
+        assert_eq!(
+            Object::parse(text).unwrap_err().problem,
+            "a name occurs twice in the object"
+        );
     }
 }
 
@@ -56,7 +59,20 @@ fn a_rename_onto_a_taken_name_changes_nothing() {
 
 #[test]
 fn what_is_no_object_is_refused() {
-    for text in ["", "null", "[]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{\"a\":1}x", "{a:1}", "{\"a\":1 \"b\":2}", "{\"\\ud800\":1}"] {
+    for text in [
+        "",
+        "null",
+        "[]",
+        "{",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,}",
+        "{\"a\":1}x",
+        "{a:1}",
+        "{\"a\":1 \"b\":2}",
+        "{\"\\ud800\":1}",
+    ] {
         assert!(Object::parse(text).is_err(), "{text}");
     }
 }
@@ -75,7 +91,12 @@ fn a_long_object_is_read_in_good_time() {
 fn objects_are_the_same_whatever_their_order_and_spelling() {
     let a = Object::parse(r#"{"a":1.0,"b":["x",{"c":10}]}"#).unwrap();
     assert!(a.same_value(&Object::parse(r#"{"b":["\u0078",{"c":1e1}], "a":1}"#).unwrap()));
-    for other in [r#"{"a":1}"#, r#"{"a":1,"b":["x",{"c":11}]}"#, r#"{"a":1,"b":["x"]}"#, r#"{"a":"1","b":["x",{"c":10}]}"#] {
+    for other in [
+        r#"{"a":1}"#,
+        r#"{"a":1,"b":["x",{"c":11}]}"#,
+        r#"{"a":1,"b":["x"]}"#,
+        r#"{"a":"1","b":["x",{"c":10}]}"#,
+    ] {
         assert!(!a.same_value(&Object::parse(other).unwrap()), "{other}");
     }
 }
