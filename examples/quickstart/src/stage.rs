@@ -217,6 +217,7 @@ impl Stage {
              T2=\"Authorization: Bearer $(login $TWO {})\"\n\n\
              # a stock change at outlet 1, seen at headquarters and at outlet 2 after its next run\n\
              curl -s -X PATCH -H \"$T1\" -H 'Content-Type: application/json' $ONE/api/v1/entities/product/prod-1 -d '{{\"stock\":7}}'\n\
+             curl -s -X POST -H \"$T1\" \"$ONE/api/v1/sync/trigger?wait=true\"\n\
              curl -s -H \"$HQ\" $CLOUD/hq/entities/product/prod-1\n\
              curl -s -X POST -H \"$T2\" \"$TWO/api/v1/sync/trigger?wait=true\"\n\
              # a price at headquarters, told to both outlets by webhook\n\

@@ -230,7 +230,7 @@ pub async fn play(stage: &Stage, report: &Report) -> anyhow::Result<Touched> {
 async fn between_outlets(stage: &Stage, report: &Report) -> anyhow::Result<()> {
     for outlet in &stage.outlets {
         if let Some(conflict) = of(&outlet.conflicts().await?, "product", BETWEEN_OUTLETS) {
-            report.more(format!("{}, between the two outlets", told(conflict)));
+            report.more(format!("{} (outlet 1 against outlet 2)", told(conflict)));
         }
         let there = outlet.doc("product", BETWEEN_OUTLETS).await?;
         let price = there.and_then(|text| doc::member(&text, "price"));
