@@ -174,7 +174,12 @@ fn fail(entity: &mut Entity, error: String, retryable: bool, policy: &Policy) ->
 fn succeed(entity: &mut Entity, cloud_id: Option<CloudId>, version: Option<u64>) {
     let Some(head) = settle_head(entity) else { return };
     let record = &mut entity.record;
-    record.leave_base(version.is_some());
+    let moves = record
+        .base_doc()
+        .is_none_or(|base| !same_state(base, head.snapshot.as_ref()));
+    if moves || version.is_some() {
+        record.leave_base(version.is_some());
+    }
     if entity.items.is_empty() && same_state(record.doc.as_ref(), head.snapshot.as_ref()) {
         record.set_base(Base::Same);
         record.standing = Standing::Plain;
