@@ -7,6 +7,7 @@ mod cloud_client;
 mod config;
 mod harness;
 mod intake;
+mod layering;
 mod outlet;
 mod plain_cloud;
 mod pull;
