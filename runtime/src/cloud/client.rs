@@ -118,7 +118,7 @@ pub fn plain_client() -> Result<reqwest::Client, SetupError> {
         .tls_backend_preconfigured(tls(true)?)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .timeout(std::time::Duration::from_secs(30))
+        .timeout(std::time::Duration::from_secs(90))
         .build()?)
 }
 
