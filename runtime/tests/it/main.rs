@@ -5,6 +5,7 @@
 mod bad_input;
 mod cloud_client;
 mod config;
+mod documents;
 mod harness;
 mod intake;
 mod layering;
