@@ -128,12 +128,7 @@ impl Engine {
             progress.error = Some(error.to_string());
             return Ok(Next::Go);
         }
-        let settings = self.settings();
-        let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-        self.inner
-            .link
-            .lock()
-            .failed(&error, shipment.parcels.len(), &settings.sync, now, random);
+        self.link_failed(&error, shipment.parcels.len());
         Ok(Next::Stop(error))
     }
 

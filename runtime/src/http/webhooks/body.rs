@@ -85,7 +85,7 @@ fn check_event(event: &str, entity_type: &str, path: Path) -> Result<(), ApiErro
         return Ok(());
     }
     let problem = format!("{event:?} does not belong to …/webhooks/cloud/{}", path.as_str());
-    Err(ApiError::bad_request(
+    Err(ApiError::unprocessable(
         "event_mismatch",
         format!("event {problem}: send it to its own path"),
     )

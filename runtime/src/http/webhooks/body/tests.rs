@@ -77,7 +77,7 @@ fn an_event_of_another_path_is_refused() {
         let error = read(&doc(&text), path).unwrap_err();
         assert_eq!(
             (error.status().as_u16(), error.code()),
-            (400, "event_mismatch"),
+            (422, "event_mismatch"),
             "{event}"
         );
     }
