@@ -5,6 +5,7 @@
 mod bad_input;
 mod cloud_client;
 mod config;
+mod environment;
 mod harness;
 mod intake;
 mod outlet;
@@ -14,4 +15,5 @@ mod push;
 mod scripted_cloud;
 mod shutdown;
 mod strategies;
+mod trouble;
 mod webhooks;
