@@ -77,7 +77,7 @@ struct Inner {
     time: Arc<Time>,
     settings: RwLock<Arc<Settings>>,
     /// One change of the settings at a time.
-    configuring: tokio::sync::Mutex<()>,
+    configuring: Arc<tokio::sync::Mutex<()>>,
     accounts: Accounts,
     link: Mutex<Link>,
     signals: Signals,
@@ -133,7 +133,7 @@ impl Engine {
                 plugin_problems: parts.plugin_problems,
                 time: Arc::new(Time::new(parts.clock, offset)),
                 settings: RwLock::new(Arc::new(settings)),
-                configuring: tokio::sync::Mutex::new(()),
+                configuring: Arc::default(),
                 accounts: Accounts::new(&salt),
                 link: Mutex::new(Link::default()),
                 signals: Signals::default(),

@@ -251,7 +251,7 @@ impl Engine {
         match self.inner.rows.store().commit(batch).await {
             Ok(_) => {}
             Err(crate::store::CommitError::Precondition { .. }) => return Ok(self.duplicate()),
-            Err(error) => return Err(Unavailable::Store(error.to_string()).into()),
+            Err(error) => return Err(Unavailable::from(error).into()),
         }
         self.trigger();
         let open = record.as_ref().and_then(|record| record.conflict.clone());

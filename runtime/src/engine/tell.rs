@@ -61,7 +61,7 @@ impl Engine {
             let mut batch = Batch::new();
             batch.delete(row);
             let committed = self.inner.rows.store().commit(batch).await;
-            committed.map_err(|error| Unavailable::Store(error.to_string()))?;
+            committed.map_err(Unavailable::from)?;
         }
         Ok(())
     }
