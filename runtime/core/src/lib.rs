@@ -11,11 +11,14 @@ pub mod clock;
 pub mod conflict;
 pub mod decimal;
 pub mod entity;
+#[cfg(test)]
+mod fixture;
 pub mod id;
 pub mod item;
 pub mod json;
 pub mod matching;
 pub mod offset;
+pub mod past;
 pub mod payload;
 pub mod push;
 pub mod receive;
