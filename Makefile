@@ -21,10 +21,10 @@ build: wasm-target ## the release binaries: selaras, selaras-cloud, selaras-quic
 test: wasm-target ## everything that checks the project (offline once the crates are fetched)
 	$(CARGO) test --locked --workspace
 
-lint: wasm-target ## formatting, clippy, public docs, licences and sources of what we depend on
+lint: wasm-target ## formatting, clippy, links in the docs, licences and sources of what we depend on
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	@.ci/deny
 
 bench: build ## speed on this machine, as a table; takes some minutes and wants a quiet machine (ARGS=--quick: small counts)

@@ -23,7 +23,7 @@ const TYPES: [(&str, &str, &str); 5] = [
     ("transaction", "transactions.ndjson", "newest_wins"),
 ];
 
-/// A type of our own, whose documents are translated on their way: see [`load::menu`].
+/// A type of our own, whose documents are translated on their way: see `load`.
 const MENU: &str = "menu_item";
 
 const HOUR_S: i64 = 3600;

@@ -99,7 +99,7 @@ impl Engine {
         }
         let mut arrivals = Vec::with_capacity(page.elements.len());
         let mut unreadable = Vec::new();
-        for element in page.elements {
+        for element in &page.elements {
             match self.arrival(element) {
                 Ok(arrival) => arrivals.push(arrival),
                 Err(bad) => unreadable.push(*bad),
@@ -155,7 +155,7 @@ impl Engine {
         Ok(())
     }
 
-    fn arrival(&self, element: Element) -> Result<Arrival, Box<Unreadable>> {
+    fn arrival(&self, element: &Element) -> Result<Arrival, Box<Unreadable>> {
         let settings = self.settings();
         let (name, found) = match &element.collection {
             Collection::Typed(name) => (name, settings.type_of_wire(name)),

@@ -360,15 +360,11 @@ impl Engine {
                 let entity = tx.entity(&parcel.key, Load::Edges)?;
                 let policy = self.policy(&settings, entity);
                 let absorbed = absorb(entity, &parcel.push.change_id, outcome, &policy);
-                if let Some(update) = said.update.as_ref().filter(|_| absorbed != Absorbed::Unknown) {
-                    if entity
-                        .record
-                        .inbox
-                        .as_ref()
-                        .is_none_or(|waiting| supersedes(update, waiting))
-                    {
-                        entity.record.inbox = Some(update.clone());
-                    }
+                let inbox = &mut entity.record.inbox;
+                if let Some(update) = said.update.as_ref().filter(|_| absorbed != Absorbed::Unknown)
+                    && inbox.as_ref().is_none_or(|waiting| supersedes(update, waiting))
+                {
+                    *inbox = Some(update.clone());
                 }
                 counted.pushed(
                     &parcel.key.entity_type,

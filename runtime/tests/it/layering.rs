@@ -167,8 +167,8 @@ fn runtime_rules(named: &Named) -> Option<String> {
     }
     if let Some((library, homes)) = LIBRARIES.iter().find(|(name, _)| *name == path[0]) {
         let here = module.join("::");
-        let within = |home: &&str| here == **home || here.starts_with(&format!("{home}::"));
-        return (!homes.iter().any(|home| within(&home))).then(|| {
+        let within = |home: &str| here == home || here.starts_with(&format!("{home}::"));
+        return (!homes.iter().any(|home| within(home))).then(|| {
             format!(
                 "{library} is named only by {}, not by {here}",
                 homes.join(" and ")
