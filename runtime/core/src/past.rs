@@ -40,6 +40,15 @@ impl Record {
         self.past = None;
     }
 
+    /// The cloud's entity is gone, and the outlet's goes on as a new one there (rule 8): `named` or the name it had
+    /// becomes a former one.
+    pub(crate) fn part_with_name(&mut self, named: Option<&CloudId>) {
+        let known = self.cloud_id.take();
+        if let Some(former) = named.cloned().or(known) {
+            self.past.get_or_insert_default().former_id = Some(former);
+        }
+    }
+
     /// Whether the cloud says where `update` stands, in the terms it uses for this record.
     pub(crate) fn is_placed(&self, update: &Update) -> bool {
         update.version.is_some() || (self.cloud_version == 0 && update.stamp.is_some())
@@ -70,8 +79,7 @@ impl Record {
     }
 
     /// Whether `update`, whose content in the outlet's shape is `seen`, only says again what the base was before.
-    /// `waits`: whether changes of the outlet do.
-    pub(crate) fn is_past(&self, update: &Update, seen: Option<&Doc>, waits: bool) -> bool {
+    pub(crate) fn is_past(&self, update: &Update, seen: Option<&Doc>) -> bool {
         let Some(past) = &self.past else { return false };
         let stamps = update.stamp.zip(self.cloud_stamp);
         let placed_before = match update.version {
@@ -79,8 +87,6 @@ impl Record {
             Some(version) if version == self.cloud_version => stamps.is_none_or(|(new, known)| new <= known),
             // Too low for the base, where each push took a number of its own.
             Some(version) => version < self.cloud_version.max(1) + past.states.len() as u64,
-            // It could be anything; what waits is not given up for it.
-            None if update.stamp.is_none() => waits,
             None => stamps.is_some_and(|(new, known)| new <= known),
         };
         placed_before && past.states.iter().any(|state| same_state(state.as_ref(), seen))

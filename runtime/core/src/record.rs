@@ -255,12 +255,17 @@ impl Record {
         }
     }
 
+    /// Whether `update` has the number of the state that this record rests on, or without numbers its stamp.
+    pub(crate) fn is_numbered_as(&self, update: &Update) -> bool {
+        match update.version {
+            Some(version) => version == self.cloud_version,
+            None => update.stamp.is_some() && update.stamp == self.cloud_stamp,
+        }
+    }
+
     /// Whether `update` stands where this record does already: nothing can be adopted from it.
     pub(crate) fn is_at(&self, update: &Update) -> bool {
-        let same_place = match update.version {
-            Some(version) => version == self.cloud_version,
-            None => update.stamp.is_none() || update.stamp == self.cloud_stamp,
-        };
-        same_place && (update.cloud_id.is_none() || update.cloud_id == self.cloud_id)
+        (self.is_numbered_as(update) || !update.is_ordered())
+            && (update.cloud_id.is_none() || update.cloud_id == self.cloud_id)
     }
 }
