@@ -33,8 +33,7 @@ pub enum Received {
 /// of a former entity of another name.
 pub fn is_stale(entity: &Entity, update: &Update) -> bool {
     let record = &entity.record;
-    let other_name = |id| update.cloud_id.as_ref().is_some_and(|named| named != id);
-    if record.cloud_id.as_ref().is_some_and(other_name) {
+    if update.cloud_id.as_ref().is_some_and(|id| record.is_former(id)) {
         return true;
     }
     if record.begins_anew(update.cloud_id.as_ref()) {
@@ -90,7 +89,7 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
             // It may speak of a time before the last push: what waits is pushed all the same.
             return go_on(entity, update, Some(seen));
         }
-        return agree(entity, update, echoed);
+        return agree(entity, update, seen, echoed);
     }
     if record.version == 0 && *seen == Seen::Deleted {
         // Nobody here has heard of it: kept, so that nothing older brings it (promise 7).
@@ -126,7 +125,7 @@ fn go_on(entity: &mut Entity, update: &Update, base: Option<&Seen>) -> Received 
         record.leave_base(placed);
         record.set_base(Base::Other(seen.doc().cloned()));
     } else if placed {
-        record.forget_past();
+        record.past = None;
     }
     record.adopt(update);
     // A change that the cloud refused for its base_version is not to wait for what has come just now.
@@ -151,7 +150,15 @@ fn filter(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
     }
 }
 
-fn agree(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
+fn agree(entity: &mut Entity, update: &Update, seen: &Seen, echoed: bool) -> Received {
+    if entity.items.len() > 1 && entity.head().is_some_and(Item::is_open) {
+        // The failed head may take effect after this yet: what follows is pushed all the same.
+        let create_sent = entity.record.create_sent;
+        entity.items.remove(0);
+        let went_on = go_on(entity, update, Some(seen));
+        entity.record.create_sent = create_sent;
+        return went_on;
+    }
     let record = &mut entity.record;
     let settled = u32::try_from(entity.items.len()).unwrap_or(u32::MAX);
     let agreed = record.base == Base::Same && record.standing == Standing::Plain;

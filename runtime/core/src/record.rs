@@ -122,6 +122,8 @@ pub struct Record {
     pub modified_by: Option<String>,
     /// The cloud's id of the entity.
     pub cloud_id: Option<CloudId>,
+    /// Names of its that the cloud deleted, before it went on as a new entity there; the newest last.
+    pub former_ids: Vec<CloudId>,
     /// The last number the cloud stated for what this state rests on; 0: none.
     pub cloud_version: u64,
     /// The cloud's stamp of the same, for clouds without numbers.
@@ -221,17 +223,6 @@ impl Record {
         if self.base_doc() == Some(None) {
             self.create_sent = false;
         }
-    }
-
-    /// The cloud calls the entity this.
-    pub(crate) fn set_cloud_id(&mut self, id: CloudId) {
-        if self.begins_anew(Some(&id)) {
-            self.begin_anew();
-        }
-        if let Some(past) = &mut self.past {
-            past.former_id = None;
-        }
-        self.cloud_id = Some(id);
     }
 
     /// Takes over the cloud's names and numbers for a state that this record now rests on.

@@ -162,7 +162,7 @@ fn drain(outlet: &mut Outlet, cloud: &mut Cloud, last: &Decision) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_both_sides_come_to_hold_the_same_in_order_and_nothing_is_lost_silently(

@@ -340,6 +340,19 @@ fn rule_5_both_sides_coming_to_say_the_same_settles_all_that_waits() {
 }
 
 #[test]
+fn rule_5_agreement_over_a_change_of_unknown_outcome_still_pushes_what_follows_it() {
+    let mut case = Case::without_coalescing();
+    case.update(&update("1", 3));
+    case.put("2");
+    case.put("1");
+    case.attempt();
+    assert_eq!(case.park(false), Absorbed::Failed);
+    assert_eq!(case.update(&update("1", 4)), Received::Unchanged);
+    assert_eq!(case.waiting(), ["ch-2"], "price 2 may arrive there yet");
+    assert_eq!(case.entity.record.sync_status(), SyncStatus::Pending);
+}
+
+#[test]
 fn rule_5_both_sides_deleted_is_agreement() {
     let mut case = Case::synced();
     case.delete();
@@ -496,4 +509,24 @@ fn rule_9_a_name_is_learned_from_an_update_and_kept_by_a_tombstone() {
 fn the_seen_state_of_a_price_is_its_document() {
     assert_eq!(seen(&update("1", 1)), Seen::Doc(price("1")));
     assert_eq!(seen(&deletion(1)), Seen::Deleted);
+}
+
+#[test]
+fn rule_8_no_name_of_the_past_comes_back_however_many_there_were() {
+    let mut case = Case::kept_over_deletion();
+    case.push(Some("c-2"), Some(1));
+    case.delete();
+    case.push(Some("c-2"), Some(2));
+    case.put("5");
+    case.attempt();
+    assert_eq!(
+        case.update(&update("1", 9)),
+        Received::Stale,
+        "c-1 has had a successor"
+    );
+    let undeleted = Update {
+        cloud_id: Some(id("c-2")),
+        ..update("4", 3)
+    };
+    assert_eq!(case.update(&undeleted), Received::Waits, "c-2 has had none yet");
 }
