@@ -11,33 +11,60 @@ use serde::{Deserialize, Serialize};
 
 /// How many former states are kept. More pushes than this between two pulls are rare, since changes fold.
 const MOST_STATES: usize = 4;
+/// How many former names are kept. An entity that both sides delete and make again more often is a test.
+const MOST_NAMES: usize = 8;
 
 /// The states a record has moved on from without a stated number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Past {
-    /// The cloud's name of the entity that was deleted there, where the outlet's goes on as a new one (rule 8): the
-    /// record's numbers are still those of this name.
-    pub former_id: Option<CloudId>,
     /// Former bases, oldest first: the one that the cloud numbered last, then what was pushed since.
     pub states: Vec<Option<Doc>>,
 }
 
 impl Record {
+    /// The name that the record's numbers belong to: its own, or the one it parted with last.
+    fn numbered_name(&self) -> Option<&CloudId> {
+        self.cloud_id.as_ref().or(self.former_ids.last())
+    }
+
     /// Whether the cloud speaks of the entity under another name than the one its deleted predecessor had: numbers
     /// begin anew with it.
     pub(crate) fn begins_anew(&self, cloud_id: Option<&CloudId>) -> bool {
-        let former = self
-            .cloud_id
-            .as_ref()
-            .or_else(|| self.past.as_ref().and_then(|past| past.former_id.as_ref()));
-        matches!((former, cloud_id), (Some(former), Some(new)) if former != new)
+        matches!((self.numbered_name(), cloud_id), (Some(known), Some(new)) if known != new)
     }
 
-    /// Forgets the line of numbers of a predecessor.
-    pub(crate) fn begin_anew(&mut self) {
-        self.cloud_version = 0;
-        self.cloud_stamp = None;
-        self.past = None;
+    /// Whether this is the name of a predecessor that has had a successor at the cloud since.
+    pub(crate) fn is_former(&self, cloud_id: &CloudId) -> bool {
+        match &self.cloud_id {
+            Some(known) => known != cloud_id,
+            None => self.former_ids.contains(cloud_id) && self.former_ids.last() != Some(cloud_id),
+        }
+    }
+
+    /// The cloud's entity is gone, and the outlet's goes on as a new one there (rule 8): `named` or the name it had
+    /// becomes a former one, which its numbers belong to until there is another.
+    pub(crate) fn part_with_name(&mut self, named: Option<&CloudId>) {
+        let known = self.cloud_id.take();
+        let Some(former) = named.cloned().or(known) else {
+            return;
+        };
+        self.former_ids.retain(|id| *id != former);
+        if self.former_ids.len() == MOST_NAMES {
+            self.former_ids.remove(0);
+        }
+        self.former_ids.push(former);
+    }
+
+    /// The cloud calls the entity this.
+    pub(crate) fn set_cloud_id(&mut self, id: CloudId) {
+        if self.begins_anew(Some(&id)) {
+            self.part_with_name(None);
+            self.cloud_version = 0;
+            self.cloud_stamp = None;
+            self.past = None;
+        }
+        self.former_ids.retain(|former| *former != id);
+        self.cloud_id = Some(id);
     }
 
     /// Whether the cloud says where `update` stands, in the terms it uses for this record.
@@ -48,7 +75,8 @@ impl Record {
     /// Called before another state becomes the base. Without a number for that, the old one is remembered.
     pub(crate) fn leave_base(&mut self, stated: bool) {
         if stated {
-            return self.forget_past();
+            self.past = None;
+            return;
         }
         let Some(state) = self.base_doc().map(|doc| doc.cloned()) else {
             return;
@@ -61,17 +89,8 @@ impl Record {
         past.states.push(state);
     }
 
-    /// A number was stated for the base: what was before it is told by that.
-    pub(crate) fn forget_past(&mut self) {
-        match &mut self.past {
-            Some(past) if past.former_id.is_some() => past.states.clear(),
-            past => *past = None,
-        }
-    }
-
     /// Whether `update`, whose content in the outlet's shape is `seen`, only says again what the base was before.
-    /// `waits`: whether changes of the outlet do.
-    pub(crate) fn is_past(&self, update: &Update, seen: Option<&Doc>, waits: bool) -> bool {
+    pub(crate) fn is_past(&self, update: &Update, seen: Option<&Doc>) -> bool {
         let Some(past) = &self.past else { return false };
         let stamps = update.stamp.zip(self.cloud_stamp);
         let placed_before = match update.version {
@@ -79,8 +98,6 @@ impl Record {
             Some(version) if version == self.cloud_version => stamps.is_none_or(|(new, known)| new <= known),
             // Too low for the base, where each push took a number of its own.
             Some(version) => version < self.cloud_version.max(1) + past.states.len() as u64,
-            // It could be anything; what waits is not given up for it.
-            None if update.stamp.is_none() => waits,
             None => stamps.is_some_and(|(new, known)| new <= known),
         };
         placed_before && past.states.iter().any(|state| same_state(state.as_ref(), seen))

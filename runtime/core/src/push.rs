@@ -44,7 +44,12 @@ pub fn attempt(entity: &mut Entity, updated_at: Millis) -> Attempt {
         return Attempt::Needless;
     }
     head.operation = record.operation(head.snapshot.as_ref());
-    record.create_sent |= head.operation == Operation::Create;
+    if head.operation == Operation::Create {
+        if record.base_doc() == Some(None) {
+            record.part_with_name(None);
+        }
+        record.create_sent = true;
+    }
     head.state = ItemState::Attempted;
     head.sent = Some(Sent {
         base_version: record.cloud_version,

@@ -33,8 +33,7 @@ pub enum Received {
 /// of a former entity of another name.
 pub fn is_stale(entity: &Entity, update: &Update) -> bool {
     let record = &entity.record;
-    let other_name = |id| update.cloud_id.as_ref().is_some_and(|named| named != id);
-    if record.cloud_id.as_ref().is_some_and(other_name) {
+    if update.cloud_id.as_ref().is_some_and(|id| record.is_former(id)) {
         return true;
     }
     if record.begins_anew(update.cloud_id.as_ref()) {
@@ -44,13 +43,19 @@ pub fn is_stale(entity: &Entity, update: &Update) -> bool {
         Some(version) => version < record.cloud_version,
         None => matches!((update.stamp, record.cloud_stamp), (Some(new), Some(old)) if new < old),
     };
-    // A deletion has its content with it.
-    older || (update.body.is_none() && record.is_past(update, None, !entity.items.is_empty()))
+    // A deletion has its content with it: it is what the base was before, or is, with changes waiting on it.
+    let is_base =
+        || !entity.items.is_empty() && record.base_doc() == Some(None) && record.is_numbered_as(update);
+    older || (update.body.is_none() && (record.is_past(update, None) || is_base()))
 }
 
 /// Whether `update` is newer than the one in the inbox, which then gives way. Of equal numbers the later stamp
-/// counts, of equal stamps or none the later arrival.
+/// counts, of equal stamps or none the later arrival, and that of two names as well: each counts by itself.
 pub fn supersedes(update: &Update, waiting: &Update) -> bool {
+    let names = update.cloud_id.as_ref().zip(waiting.cloud_id.as_ref());
+    if names.is_some_and(|(new, old)| new != old) {
+        return true;
+    }
     match (update.version, waiting.version) {
         (Some(new), Some(old)) if new != old => new > old,
         _ => !matches!((update.stamp, waiting.stamp), (Some(new), Some(old)) if new < old),
@@ -80,7 +85,11 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
     }
     let record = &entity.record;
     if record.version > 0 && same_state(record.doc.as_ref(), seen.doc()) {
-        return agree(entity, update, echoed);
+        if !update.is_ordered() && !entity.items.is_empty() {
+            // It may speak of a time before the last push: what waits is pushed all the same.
+            return go_on(entity, update, Some(seen));
+        }
+        return agree(entity, update, seen, echoed);
     }
     if record.version == 0 && *seen == Seen::Deleted {
         // Nobody here has heard of it: kept, so that nothing older brings it (promise 7).
@@ -88,7 +97,9 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
         return Received::Agreed { settled: 0 };
     }
     let same_as_base = record.base_doc().is_some_and(|base| same_state(base, seen.doc()));
-    if same_as_base && entity.is_unsynced() {
+    // Above the base's number it may be what became of a change that went through unheard, undone: no base then.
+    let open = entity.head().is_some_and(Item::is_open) && !record.is_numbered_as(update);
+    if same_as_base && entity.is_unsynced() && !open {
         return go_on(entity, update, None);
     }
     if entity.is_unsynced() {
@@ -102,9 +113,7 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
 fn says_nothing_new(entity: &Entity, update: &Update, seen: &Seen) -> bool {
     match seen {
         Seen::Skipped(_) => entity.record.is_at(update),
-        _ => entity
-            .record
-            .is_past(update, seen.doc(), !entity.items.is_empty()),
+        _ => entity.record.is_past(update, seen.doc()),
     }
 }
 
@@ -116,7 +125,7 @@ fn go_on(entity: &mut Entity, update: &Update, base: Option<&Seen>) -> Received 
         record.leave_base(placed);
         record.set_base(Base::Other(seen.doc().cloned()));
     } else if placed {
-        record.forget_past();
+        record.past = None;
     }
     record.adopt(update);
     // A change that the cloud refused for its base_version is not to wait for what has come just now.
@@ -141,7 +150,15 @@ fn filter(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
     }
 }
 
-fn agree(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
+fn agree(entity: &mut Entity, update: &Update, seen: &Seen, echoed: bool) -> Received {
+    if entity.items.len() > 1 && entity.head().is_some_and(Item::is_open) {
+        // The failed head may take effect after this yet: what follows is pushed all the same.
+        let create_sent = entity.record.create_sent;
+        entity.items.remove(0);
+        let went_on = go_on(entity, update, Some(seen));
+        entity.record.create_sent = create_sent;
+        return went_on;
+    }
     let record = &mut entity.record;
     let settled = u32::try_from(entity.items.len()).unwrap_or(u32::MAX);
     let agreed = record.base == Base::Same && record.standing == Standing::Plain;

@@ -122,6 +122,8 @@ pub struct Record {
     pub modified_by: Option<String>,
     /// The cloud's id of the entity.
     pub cloud_id: Option<CloudId>,
+    /// Names of its that the cloud deleted, before it went on as a new entity there; the newest last.
+    pub former_ids: Vec<CloudId>,
     /// The last number the cloud stated for what this state rests on; 0: none.
     pub cloud_version: u64,
     /// The cloud's stamp of the same, for clouds without numbers.
@@ -223,17 +225,6 @@ impl Record {
         }
     }
 
-    /// The cloud calls the entity this.
-    pub(crate) fn set_cloud_id(&mut self, id: CloudId) {
-        if self.begins_anew(Some(&id)) {
-            self.begin_anew();
-        }
-        if let Some(past) = &mut self.past {
-            past.former_id = None;
-        }
-        self.cloud_id = Some(id);
-    }
-
     /// Takes over the cloud's names and numbers for a state that this record now rests on.
     pub(crate) fn adopt(&mut self, update: &Update) {
         // A deletion names an entity that is gone: what lives on is another one there (rule 8).
@@ -255,12 +246,17 @@ impl Record {
         }
     }
 
+    /// Whether `update` has the number of the state that this record rests on, or without numbers its stamp.
+    pub(crate) fn is_numbered_as(&self, update: &Update) -> bool {
+        match update.version {
+            Some(version) => version == self.cloud_version,
+            None => update.stamp.is_some() && update.stamp == self.cloud_stamp,
+        }
+    }
+
     /// Whether `update` stands where this record does already: nothing can be adopted from it.
     pub(crate) fn is_at(&self, update: &Update) -> bool {
-        let same_place = match update.version {
-            Some(version) => version == self.cloud_version,
-            None => update.stamp.is_none() || update.stamp == self.cloud_stamp,
-        };
-        same_place && (update.cloud_id.is_none() || update.cloud_id == self.cloud_id)
+        (self.is_numbered_as(update) || !update.is_ordered())
+            && (update.cloud_id.is_none() || update.cloud_id == self.cloud_id)
     }
 }

@@ -5,7 +5,6 @@ use crate::entity::Entity;
 use crate::item::Item;
 use crate::json::Doc;
 use crate::offset::Stamp;
-use crate::past::Past;
 use crate::payload::same_state;
 use crate::receive::apply;
 use crate::record::{Base, Standing};
@@ -96,13 +95,7 @@ fn rebase(entity: &mut Entity, update: &Update, seen: &Seen) {
     record.standing = Standing::Plain;
     record.adopt(update);
     if update.body.is_none() {
-        // The cloud's entity is gone; what goes on is a new one there (rule 8).
-        let known = record.cloud_id.take();
-        let past = record.past.get_or_insert_default();
-        past.former_id = update.cloud_id.clone().or(known).or(past.former_id.take());
-        if *past == Past::default() {
-            record.past = None;
-        }
+        record.part_with_name(update.cloud_id.as_ref());
     }
 }
 

@@ -240,6 +240,16 @@ fn rule_8_a_delete_pushed_and_made_again_is_created() {
     case.attempt();
     assert_eq!(case.head().operation, Operation::Create);
     assert_eq!(case.head().sent.as_ref().unwrap().base_version, 4);
+    assert_eq!(
+        case.entity.record.cloud_id, None,
+        "the cloud may give it another name"
+    );
+    assert_eq!(case.update(&deletion(4)), Received::Stale);
+    let echo = crate::update::Update {
+        cloud_id: Some(id("c-2")),
+        ..update("2", 1)
+    };
+    assert_eq!(case.update(&echo), Received::Agreed { settled: 1 });
 }
 
 #[test]

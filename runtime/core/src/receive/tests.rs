@@ -1,6 +1,6 @@
 use super::*;
 use crate::fixture::{Case, deletion, doc, id, price, seen, unnumbered, update};
-use crate::push::Outcome;
+use crate::push::{Absorbed, Outcome};
 use crate::record::SyncStatus;
 use crate::settle::Decision;
 use crate::stamp::Millis;
@@ -145,6 +145,20 @@ fn rule_4_the_base_coming_again_with_a_higher_number_lets_what_waits_go_on() {
 }
 
 #[test]
+fn rule_7_the_base_coming_again_over_a_change_of_unknown_outcome_is_contested() {
+    let mut case = attempted();
+    while case.answer(Outcome::Missing) != Absorbed::Failed {
+        case.attempt();
+    }
+    assert_eq!(case.update(&update("1", 3)), Received::Unchanged, "a mere repeat");
+    assert_eq!(
+        case.update(&update("1", 5)),
+        Received::Contested,
+        "headquarters may have undone it, and a cloud that remembers its change_id would not do it again"
+    );
+}
+
+#[test]
 fn rule_4_an_equal_number_with_different_content_is_not_stale() {
     let mut case = Case::synced();
     assert_eq!(case.update(&update("9", 3)), Received::Applied);
@@ -201,6 +215,8 @@ fn rule_4_without_numbers_and_stamps_it_is_applied_only_where_nothing_is_unsynce
     assert_eq!(case.update(&unordered("2")), Received::Applied);
     case.put("3");
     assert_eq!(case.update(&unordered("4")), Received::Contested);
+    assert_eq!(case.update(&unordered("3")), Received::Unchanged);
+    assert_eq!(case.waiting(), ["ch-1"], "nobody knows whether it is of today");
     assert!(!unordered("4").is_ordered() && update("4", 0).is_ordered());
 }
 
@@ -324,6 +340,19 @@ fn rule_5_both_sides_coming_to_say_the_same_settles_all_that_waits() {
 }
 
 #[test]
+fn rule_5_agreement_over_a_change_of_unknown_outcome_still_pushes_what_follows_it() {
+    let mut case = Case::without_coalescing();
+    case.update(&update("1", 3));
+    case.put("2");
+    case.put("1");
+    case.attempt();
+    assert_eq!(case.park(false), Absorbed::Failed);
+    assert_eq!(case.update(&update("1", 4)), Received::Unchanged);
+    assert_eq!(case.waiting(), ["ch-2"], "price 2 may arrive there yet");
+    assert_eq!(case.entity.record.sync_status(), SyncStatus::Pending);
+}
+
+#[test]
 fn rule_5_both_sides_deleted_is_agreement() {
     let mut case = Case::synced();
     case.delete();
@@ -335,17 +364,9 @@ fn rule_5_both_sides_deleted_is_agreement() {
 #[test]
 fn rule_8_the_repeat_of_an_overruled_deletion_undoes_nothing_at_any_time() {
     let mut case = Case::kept_over_deletion();
-    assert_eq!(
-        case.update(&deletion(4)),
-        Received::Unchanged,
-        "before the create"
-    );
+    assert_eq!(case.update(&deletion(4)), Received::Stale, "before the create");
     case.attempt();
-    assert_eq!(
-        case.update(&deletion(4)),
-        Received::Waits,
-        "while it is under way"
-    );
+    assert_eq!(case.update(&deletion(4)), Received::Stale, "under way");
     case.answer(success());
     assert_eq!(
         case.update(&deletion(4)),
@@ -435,6 +456,11 @@ fn an_update_gives_way_in_the_inbox_only_to_a_newer_one() {
     };
     assert!(!supersedes(&stamped(1), &stamped(2)));
     assert!(supersedes(&stamped(2), &stamped(2)));
+    let other_name = Update {
+        cloud_id: Some(id("c-2")),
+        ..update("1", 1)
+    };
+    assert!(supersedes(&other_name, &deletion(4)), "numbered by itself");
     assert!(
         supersedes(&unnumbered(update("1", 0), None), &update("2", 9)),
         "the later arrival"
@@ -483,4 +509,24 @@ fn rule_9_a_name_is_learned_from_an_update_and_kept_by_a_tombstone() {
 fn the_seen_state_of_a_price_is_its_document() {
     assert_eq!(seen(&update("1", 1)), Seen::Doc(price("1")));
     assert_eq!(seen(&deletion(1)), Seen::Deleted);
+}
+
+#[test]
+fn rule_8_no_name_of_the_past_comes_back_however_many_there_were() {
+    let mut case = Case::kept_over_deletion();
+    case.push(Some("c-2"), Some(1));
+    case.delete();
+    case.push(Some("c-2"), Some(2));
+    case.put("5");
+    case.attempt();
+    assert_eq!(
+        case.update(&update("1", 9)),
+        Received::Stale,
+        "c-1 has had a successor"
+    );
+    let undeleted = Update {
+        cloud_id: Some(id("c-2")),
+        ..update("4", 3)
+    };
+    assert_eq!(case.update(&undeleted), Received::Waits, "c-2 has had none yet");
 }

@@ -47,6 +47,7 @@ pub struct Cloud {
     maker: Option<String>,
     /// What was answered to each change_id that was applied.
     applied: BTreeMap<String, Outcome>,
+    reported: usize,
     /// Every state it announced.
     pub log: Vec<Update>,
     /// The numbers of the outlet's versions as they took effect.
@@ -66,6 +67,7 @@ impl Cloud {
             clock: 0,
             maker: None,
             applied: BTreeMap::new(),
+            reported: 0,
             log: Vec::new(),
             effects: Vec::new(),
             stated: vec![0],
@@ -76,9 +78,23 @@ impl Cloud {
         self.doc.as_ref()
     }
 
-    /// Its state as it announces it; none before it knows the entity.
-    pub fn current(&self) -> Option<&Update> {
-        self.log.last()
+    /// Whether it ever heard of the entity.
+    pub fn has_it(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Whether its state is another than the last it reported.
+    pub fn has_news(&self) -> bool {
+        self.reported < self.log.len()
+    }
+
+    /// Its state, as a pull gets it: once, unless it is asked for again.
+    pub fn report(&mut self, again: bool) -> Option<Update> {
+        if !self.has_news() && !again {
+            return None;
+        }
+        self.reported = self.log.len();
+        self.log.last().cloned()
     }
 
     /// Headquarters changes or deletes what is there.
@@ -86,6 +102,11 @@ impl Cloud {
         if self.id.is_some() && (self.doc.is_some() || doc.is_some()) {
             self.become_state(doc, None);
         }
+    }
+
+    /// Whether it would answer this change only with what it remembers.
+    pub fn remembers(&self, change_id: &str) -> bool {
+        self.manner.dedups && self.applied.contains_key(change_id)
     }
 
     /// A pushed item arrives. The answer, with the cloud's side where it is a conflict.

@@ -138,8 +138,12 @@ impl Outlet {
     }
 
     /// The cloud refuses the head without looking at it.
-    pub fn refused(&mut self, retryable: bool) {
-        if self.flight.is_some() || self.entity.record.slot.is_none() {
+    pub fn refused(&mut self, cloud: &Cloud, retryable: bool) {
+        let applied = self
+            .entity
+            .head()
+            .is_some_and(|head| cloud.remembers(&head.change_id));
+        if self.flight.is_some() || self.entity.record.slot.is_none() || applied {
             return;
         }
         if self.commit(|entity| attempt(entity, NOW)) == Attempt::First {
