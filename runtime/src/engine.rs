@@ -22,6 +22,8 @@ mod scheduler;
 pub mod settings;
 mod ship;
 mod tell;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 mod twin;
 mod tx;

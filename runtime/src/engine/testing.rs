@@ -1,0 +1,45 @@
+//! What tests above the engine start from: a whole engine in memory, so that they name nothing below it.
+
+use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::engine::settings::Defaults;
+use crate::engine::{Engine, Parts, first_admin};
+use crate::plugin::{Host, HostConfig, Limits};
+use crate::store::MemoryStore;
+use crate::store::rows::Rows;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The one user there is.
+pub(crate) const ADMIN: (&str, &str) = ("admin", "right");
+
+/// An engine with an admin, without plugins or an outlet.
+pub(crate) async fn engine() -> Engine {
+    let store = Arc::new(MemoryStore::new("epoch"));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (name, password) = ADMIN;
+    let made = first_admin(
+        &Rows::new(store.clone()),
+        "u-1".to_owned(),
+        name,
+        password,
+        &[7; 16],
+    )
+    .await;
+    assert!(made.unwrap());
+    let host = Host::start(HostConfig {
+        cache_dir: None,
+        cache_key: [0; 32],
+        threads: 1,
+        limits: Limits::default(),
+        monotonic_us,
+    });
+    let engine = Engine::new(Parts {
+        store,
+        host: host.unwrap(),
+        plugin_problems: Vec::new(),
+        clock,
+        defaults: Defaults::default(),
+        shutdown: CancellationToken::new(),
+    });
+    engine.unwrap()
+}
