@@ -1,1 +1,93 @@
-//! cli
+//! The command line: what each command is for, and its exit code. Thin: the work is done by `app` and the rooms below.
+
+mod check;
+mod plugin;
+mod serve;
+mod status;
+
+use crate::config::{Config, ConfigError, environment};
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Keeps a shop's data and the company's cloud in step.
+#[derive(Parser)]
+#[command(name = "selaras", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the outlet. Takes no flags: see the configuration table in the README.
+    Serve,
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Look at plugins.
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+    /// Ask a running outlet where it stands.
+    Status {
+        /// Its address; SERVER_PORT on this machine when left out.
+        #[arg(long)]
+        url: Option<String>,
+        /// Print the answer's JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say whether the environment and .env can be used, and what is wrong if not.
+    Check,
+}
+
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// List the plugins that `serve` would load from the binary and the data directory.
+    List,
+    /// Say whether a component would be accepted, and why not.
+    Check {
+        /// The component.
+        file: PathBuf,
+    },
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve => configured().and_then(serve::run),
+        Command::Config {
+            command: ConfigCommand::Check,
+        } => check::run(configured()),
+        Command::Plugin {
+            command: PluginCommand::List,
+        } => configured().and_then(|config| plugin::list(&config)),
+        Command::Plugin {
+            command: PluginCommand::Check { file },
+        } => plugin::check(&file),
+        Command::Status { url, json } => environment(Path::new("."))
+            .map_err(anyhow::Error::from)
+            .and_then(|environment| status::run(&environment, url, json)),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("selaras: {error:#}");
+            let misconfigured = error.downcast_ref::<ConfigError>().is_some();
+            ExitCode::from(if misconfigured { 2 } else { 1 })
+        }
+    }
+}
+
+fn configured() -> anyhow::Result<Config> {
+    Ok(Config::parse(&environment(Path::new("."))?)?)
+}

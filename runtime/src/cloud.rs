@@ -19,7 +19,7 @@ mod testing;
 pub use address::{BaseUrl, UrlError, check_url};
 pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
-pub use client::{ApiKey, Client, CloudConfig, SetupError};
+pub use client::{ApiKey, Client, CloudConfig, SetupError, plain_client};
 pub use error::LinkError;
 pub use page::{Collection, Element, Page};
 pub use send::{Answer, Timing};

@@ -1,1 +1,380 @@
-//! config
+//! The configuration that a process starts with: environment variables and a `.env` file, each also as `…_FILE`,
+//! validated all at once. What admins change later is stored, and wins (see `engine::settings`).
+
+use crate::cloud::check_url;
+use crate::engine::api::Outlet;
+use crate::engine::settings::Defaults;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// A secret from the environment: never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, for the one place that uses it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A process's configuration.
+pub struct Config {
+    /// Where everything durable lives.
+    pub data_dir: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The outlet as far as the environment says.
+    pub defaults: Defaults,
+    /// Current, then previous. Empty: webhooks are closed.
+    pub webhook_secrets: Vec<Secret>,
+    /// Signs login tokens; none: one is made and kept in the data directory.
+    pub jwt_secret: Option<Secret>,
+    /// The first admin's name.
+    pub admin_username: String,
+    /// The first admin's password; none: a random one is written to the data directory.
+    pub admin_password: Option<Secret>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged, in the syntax of `RUST_LOG`.
+    pub log_filter: String,
+}
+
+/// A variable that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable.
+    pub variable: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+/// All that is wrong with an environment.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError(pub Vec<Problem>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration cannot be used")?;
+        for Problem { variable, problem } in &self.0 {
+            write!(f, "\n  {variable}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Variables by name.
+pub type Environment = BTreeMap<String, String>;
+
+/// The process's environment over what a `.env` file in `dir` says.
+///
+/// # Errors
+/// When there is a `.env` that cannot be read.
+pub fn environment(dir: &Path) -> Result<Environment, ConfigError> {
+    let file = dir.join(".env");
+    let mut variables = Environment::new();
+    if file.exists() {
+        let bad = |error: dotenvy::Error| {
+            ConfigError(vec![Problem {
+                variable: file.display().to_string(),
+                problem: error.to_string(),
+            }])
+        };
+        for pair in dotenvy::from_path_iter(&file).map_err(bad)? {
+            let (name, value) = pair.map_err(bad)?;
+            variables.insert(name, value);
+        }
+    }
+    variables.extend(std::env::vars());
+    Ok(variables)
+}
+
+impl Config {
+    /// Reads and validates an environment. `…_FILE` variables are read from their files.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn parse(environment: &Environment) -> Result<Self, ConfigError> {
+        let mut reader = Reader {
+            environment,
+            problems: Vec::new(),
+        };
+        let config = reader.config();
+        if reader.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(reader.problems))
+        }
+    }
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self) -> Config {
+        let listen = self.listen();
+        let defaults = self.defaults();
+        Config {
+            data_dir: PathBuf::from(self.text("DATA_DIR").unwrap_or_else(|| "selaras-data".to_owned())),
+            listen,
+            defaults,
+            webhook_secrets: self.webhook_secrets(),
+            jwt_secret: self.jwt_secret(),
+            admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
+            admin_password: self.admin_password(),
+            log_format: self.log_format(),
+            log_filter: self
+                .text("RUST_LOG")
+                .or_else(|| self.text("LOG_LEVEL"))
+                .unwrap_or_else(|| "info".to_owned()),
+        }
+    }
+
+    fn listen(&mut self) -> SocketAddr {
+        let port = self.number("SERVER_PORT", 8080, 0, 65_535);
+        let address = self.text("LISTEN_ADDR").unwrap_or_else(|| "127.0.0.1".to_owned());
+        let ip = address
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .unwrap_or_else(|_| {
+                self.problem("LISTEN_ADDR", "an IP address such as 127.0.0.1, 0.0.0.0 or ::1");
+                IpAddr::V4(Ipv4Addr::LOCALHOST)
+            });
+        for variable in ["TLS_CERT", "TLS_KEY"] {
+            if self.text(variable).is_some() {
+                self.problem(
+                    variable,
+                    "this version does not speak TLS itself: unset it and put a TLS proxy in front",
+                );
+            }
+        }
+        if !ip.is_loopback() && !self.flag("ALLOW_PLAINTEXT", false) {
+            self.problem(
+                "LISTEN_ADDR",
+                "without TLS only this machine may connect: use 127.0.0.1, or set ALLOW_PLAINTEXT=true if the \
+                 network is yours alone",
+            );
+        }
+        SocketAddr::new(ip, u16::try_from(port).unwrap_or(8080))
+    }
+
+    fn defaults(&mut self) -> Defaults {
+        let allow_http = self.flag("CLOUD_ALLOW_HTTP", false);
+        let cloud_api_url = self.text("CLOUD_API_URL").unwrap_or_default();
+        if !cloud_api_url.is_empty()
+            && let Err(error) = check_url(&cloud_api_url, allow_http)
+        {
+            self.problem("CLOUD_API_URL", &error.to_string());
+        }
+        let api_key = self.text("CLOUD_API_KEY").unwrap_or_default();
+        if !api_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.problem("CLOUD_API_KEY", "printable ASCII without spaces");
+        }
+        let outlet = Outlet {
+            outlet_id: self.name("OUTLET_ID"),
+            outlet_code: self.name("OUTLET_CODE"),
+            outlet_name: self.name("OUTLET_NAME"),
+            cloud_api_url,
+            sync_enabled: self.flag("SYNC_ENABLED", true),
+            sync_interval_minutes: self.number("SYNC_INTERVAL_MINUTES", 5, 1, 1440),
+            profile: Vec::new(),
+        };
+        Defaults {
+            outlet,
+            api_key,
+            allow_http,
+        }
+    }
+
+    fn webhook_secrets(&mut self) -> Vec<Secret> {
+        let current = self.text("WEBHOOK_SECRET");
+        let previous = self.text("WEBHOOK_SECRET_PREVIOUS");
+        if current.is_none() && previous.is_some() {
+            self.problem(
+                "WEBHOOK_SECRET_PREVIOUS",
+                "only used beside WEBHOOK_SECRET, while secrets are rotated",
+            );
+        }
+        [current, previous].into_iter().flatten().map(Secret).collect()
+    }
+
+    fn jwt_secret(&mut self) -> Option<Secret> {
+        let secret = self.text("JWT_SECRET")?;
+        if secret.len() < 32 {
+            self.problem(
+                "JWT_SECRET",
+                "at least 32 bytes; unset it and one is made and kept in the data directory",
+            );
+        }
+        Some(Secret(secret))
+    }
+
+    fn admin_password(&mut self) -> Option<Secret> {
+        let password = self.text("ADMIN_PASSWORD")?;
+        if password.chars().count() < 8 {
+            self.problem(
+                "ADMIN_PASSWORD",
+                "at least 8 characters; unset it and a random one is made",
+            );
+        }
+        Some(Secret(password))
+    }
+
+    fn log_format(&mut self) -> LogFormat {
+        match self.text("LOG_FORMAT").as_deref() {
+            None | Some("human") => LogFormat::Human,
+            Some("json") => LogFormat::Json,
+            Some(_) => {
+                self.problem("LOG_FORMAT", "human or json");
+                LogFormat::Human
+            }
+        }
+    }
+
+    /// The variable's value, or what its `…_FILE` holds. Empty counts as unset.
+    fn text(&mut self, name: &str) -> Option<String> {
+        if let Some(value) = self.environment.get(name).filter(|value| !value.is_empty()) {
+            return Some(value.clone());
+        }
+        let variable = format!("{name}_FILE");
+        let path = self.environment.get(&variable).filter(|path| !path.is_empty())?;
+        match std::fs::read_to_string(path) {
+            Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()),
+            Err(error) => {
+                self.problem(&variable, &format!("{path} cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str) -> String {
+        let value = self.text(name).unwrap_or_default();
+        if value.len() > 128 || value.chars().any(char::is_control) {
+            self.problem(name, "at most 128 bytes without control characters");
+        }
+        value
+    }
+
+    fn flag(&mut self, name: &str, default: bool) -> bool {
+        match self.text(name).map(|value| value.to_ascii_lowercase()).as_deref() {
+            None => default,
+            Some("true" | "1" | "yes" | "on") => true,
+            Some("false" | "0" | "no" | "off") => false,
+            Some(_) => {
+                self.problem(name, "true or false");
+                default
+            }
+        }
+    }
+
+    fn number(&mut self, name: &str, default: u32, from: u32, to: u32) -> u32 {
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        match text.trim().parse::<u32>() {
+            Ok(number) if (from..=to).contains(&number) => number,
+            _ => {
+                self.problem(name, &format!("a whole number from {from} to {to}"));
+                default
+            }
+        }
+    }
+
+    fn problem(&mut self, variable: &str, problem: &str) {
+        self.problems.push(Problem {
+            variable: variable.to_owned(),
+            problem: problem.to_owned(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::parse(
+            &pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+        )
+    }
+
+    fn problem_of(pairs: &[(&str, &str)]) -> String {
+        match parse(pairs) {
+            Ok(_) => "accepted".to_owned(),
+            Err(ConfigError(problems)) => problems[0].variable.clone(),
+        }
+    }
+
+    #[test]
+    fn nothing_set_is_a_loopback_server_without_secrets() {
+        let config = parse(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert!(
+            config.webhook_secrets.is_empty()
+                && config.jwt_secret.is_none()
+                && config.admin_password.is_none()
+        );
+        assert_eq!(config.defaults.outlet.sync_interval_minutes, 5);
+    }
+
+    #[test]
+    fn each_bad_value_names_its_variable() {
+        let bad = [
+            ("SERVER_PORT", "99999"),
+            ("LISTEN_ADDR", "here"),
+            ("LISTEN_ADDR", "0.0.0.0"),
+            ("SYNC_ENABLED", "maybe"),
+            ("CLOUD_API_URL", "http://cloud.example"),
+            ("SYNC_INTERVAL_MINUTES", "0"),
+            ("JWT_SECRET", "short"),
+            ("ADMIN_PASSWORD", "1234567"),
+            ("LOG_FORMAT", "xml"),
+            ("TLS_CERT", "cert.pem"),
+            ("WEBHOOK_SECRET_PREVIOUS", "old"),
+        ];
+        for (name, value) in bad {
+            assert_eq!(problem_of(&[(name, value)]), name, "{name}={value}");
+        }
+        assert_eq!(
+            problem_of(&[("WEBHOOK_SECRET_FILE", "/nowhere/at/all")]),
+            "WEBHOOK_SECRET_FILE"
+        );
+    }
+
+    #[test]
+    fn a_secret_may_come_from_a_file_and_is_never_printed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "from a file\n").unwrap();
+        let config = parse(&[("WEBHOOK_SECRET_FILE", file.path().to_str().unwrap())]).unwrap();
+        assert_eq!(config.webhook_secrets[0].expose(), "from a file");
+        assert!(!format!("{:?}", config.webhook_secrets).contains("from a file"));
+    }
+
+    #[test]
+    fn other_machines_may_connect_only_with_consent() {
+        assert!(parse(&[("LISTEN_ADDR", "0.0.0.0"), ("ALLOW_PLAINTEXT", "true")]).is_ok());
+    }
+}

@@ -21,6 +21,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod tell;
 pub mod time;
 mod twin;
 mod tx;
@@ -76,7 +77,7 @@ struct Inner {
     time: Arc<Time>,
     settings: RwLock<Arc<Settings>>,
     /// One change of the settings at a time.
-    configuring: tokio::sync::Mutex<()>,
+    configuring: Arc<tokio::sync::Mutex<()>>,
     accounts: Accounts,
     link: Mutex<Link>,
     signals: Signals,
@@ -132,7 +133,7 @@ impl Engine {
                 plugin_problems: parts.plugin_problems,
                 time: Arc::new(Time::new(parts.clock, offset)),
                 settings: RwLock::new(Arc::new(settings)),
-                configuring: tokio::sync::Mutex::new(()),
+                configuring: Arc::default(),
                 accounts: Accounts::new(&salt),
                 link: Mutex::new(Link::default()),
                 signals: Signals::default(),
@@ -207,6 +208,11 @@ impl Engine {
     /// A number nobody can foresee.
     pub fn random(&self) -> u64 {
         self.inner.time.random()
+    }
+
+    /// A new identifier that sorts by time.
+    pub fn new_ulid(&self) -> String {
+        self.inner.time.ulid()
     }
 
     /// The plugins, with what is bound to them.

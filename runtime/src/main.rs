@@ -1,2 +1,5 @@
 //! The `selaras` binary: a thin door to [`selaras::cli`].
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    selaras::cli::main()
+}

@@ -66,7 +66,7 @@ impl Item {
             operation: record.operation(record.doc.as_ref()),
             snapshot: record.doc.clone(),
             version: record.version,
-            modified: record.modified.clone(),
+            modified: record.modified,
             created_at,
             state: ItemState::Pending,
             retries: 0,

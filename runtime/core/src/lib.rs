@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod backoff;
 pub mod checkpoint;
+pub mod clock;
 pub mod conflict;
 pub mod decimal;
 pub mod entity;

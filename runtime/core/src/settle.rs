@@ -118,7 +118,7 @@ fn keep_local(entity: &mut Entity, update: &Update, seen: &Seen, means: Means) {
         Some(tail) => {
             tail.snapshot = record.doc.clone();
             tail.version = record.version;
-            tail.modified = record.modified.clone();
+            tail.modified = record.modified;
         }
         // Nothing waits: all was given up or withheld.
         None => {

@@ -2,10 +2,10 @@
 //! TLS it trusts; the calls are in `calls`, the sending in `send`.
 
 use super::address::{BaseUrl, UrlError, check_url, segment};
-use crate::clock::Clock;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+use selaras_core::clock::Clock;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,6 +108,19 @@ const POOL_SIZE: usize = 8;
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Six times the contract's largest payload; more is a mistake or an attack.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// A client for calls to an outlet of this machine or network, as the command line makes them: no redirects, no proxy.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn plain_client() -> Result<reqwest::Client, SetupError> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(true)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(90))
+        .build()?)
+}
 
 impl Client {
     /// Sets a client up; nothing is sent yet.

@@ -94,7 +94,7 @@ pub async fn first_admin(
     match rows.store().commit(batch).await {
         Ok(_) => Ok(true),
         Err(CommitError::Precondition { .. }) => Ok(false),
-        Err(error) => Err(Unavailable::Store(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::store::rows::{put, put_meta};
 use crate::store::{Batch, Counter, keys};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 
 /// The name of the stored outlet configuration.
 pub const OUTLET: &str = "outlet";
@@ -45,10 +46,17 @@ impl Engine {
     ///
     /// # Errors
     /// See [`ConfigError`].
-    pub async fn create_outlet(&self, patch: OutletPatch, actor: &Actor) -> Result<OutletView, ConfigError> {
+    pub async fn create_outlet(
+        &self,
+        mut patch: OutletPatch,
+        actor: &Actor,
+    ) -> Result<OutletView, ConfigError> {
         if self.settings().stored.is_some() {
             return Err(ConfigError::Exists);
         }
+        // A configuration that is made whole has the contract's defaults, not the environment's.
+        patch.sync_enabled.get_or_insert(true);
+        patch.sync_interval_minutes.get_or_insert(5);
         self.store_outlet(patch, actor).await
     }
 
@@ -64,7 +72,7 @@ impl Engine {
     }
 
     async fn store_outlet(&self, patch: OutletPatch, actor: &Actor) -> Result<OutletView, ConfigError> {
-        let _one = self.inner.configuring.lock().await;
+        let one = self.configuring().await;
         let before = self.settings();
         check_outlet(&patch, before.defaults.allow_http)?;
         let rebinds = self.rebinds(&before.outlet, &patch)?;
@@ -82,21 +90,19 @@ impl Engine {
             // Another outlet's cursor means nothing to this one.
             batch.delete(keys::named(keys::META, CHECKPOINT.as_bytes()));
         }
-        self.commit_settings(batch).await?;
         tracing::info!(
             by = actor.id,
             outlet_id = stored.outlet_id,
             "the outlet's configuration was changed"
         );
-        self.replace_settings(|old| {
-            Settings::build(
-                old.defaults.clone(),
-                Some(stored.clone()),
-                old.sync.clone(),
-                old.bindings().clone(),
-                &|config| self.connect(config),
-            )
-        });
+        let clock = self.inner.time.clock().clone();
+        let change = move |old: &Settings| {
+            let (defaults, sync) = (old.defaults.clone(), old.sync.clone());
+            Settings::build(defaults, Some(stored), sync, old.bindings().clone(), &|config| {
+                connect(config, clock.clone())
+            })
+        };
+        self.put_in_force(one, batch, change).await?;
         Ok(self.outlet_view(&self.settings()))
     }
 
@@ -176,21 +182,18 @@ impl Engine {
     /// See [`ConfigError`].
     pub async fn set_sync_settings(&self, sync: SyncSettings, actor: &Actor) -> Result<(), ConfigError> {
         check_sync(&sync)?;
-        let _one = self.inner.configuring.lock().await;
+        let one = self.configuring().await;
         let mut batch = Batch::new();
         put_meta(&mut batch, SYNC, &sync);
-        self.commit_settings(batch).await?;
         tracing::info!(by = actor.id, "the sync settings were changed");
-        self.replace_settings(|old| {
+        let clock = self.inner.time.clock().clone();
+        let change = move |old: &Settings| {
             let (defaults, stored) = (old.defaults.clone(), old.stored.clone());
-            Settings::build(
-                defaults,
-                stored,
-                sync.clone(),
-                old.bindings().clone(),
-                &|config| self.connect(config),
-            )
-        });
+            Settings::build(defaults, stored, sync, old.bindings().clone(), &|config| {
+                connect(config, clock.clone())
+            })
+        };
+        self.put_in_force(one, batch, change).await?;
         Ok(())
     }
 
@@ -224,7 +227,7 @@ impl Engine {
         actor: &Actor,
     ) -> Result<Arc<Binding>, ConfigError> {
         self.check_binding(entity_type, &patch)?;
-        let _one = self.inner.configuring.lock().await;
+        let one = self.configuring().await;
         let stored = self
             .settings()
             .bindings()
@@ -238,16 +241,17 @@ impl Engine {
             keys::named(keys::BINDING, entity_type.as_bytes()),
             &stored,
         );
-        self.commit_settings(batch).await?;
         tracing::info!(by = actor.id, entity_type, "a binding was changed");
-        self.replace_settings(|old| {
+        let (clock, name) = (self.inner.time.clock().clone(), entity_type.to_owned());
+        let change = move |old: &Settings| {
             let mut bindings: HashMap<String, StoredBinding> = old.bindings().clone();
-            bindings.insert(entity_type.to_owned(), stored.clone());
+            bindings.insert(name, stored);
             let (defaults, stored) = (old.defaults.clone(), old.stored.clone());
             Settings::build(defaults, stored, old.sync.clone(), bindings, &|config| {
-                self.connect(config)
+                connect(config, clock.clone())
             })
-        });
+        };
+        self.put_in_force(one, batch, change).await?;
         Ok(self.binding(entity_type))
     }
 
@@ -298,9 +302,9 @@ impl Engine {
         }
         if let Some(bytes) = patch.max_document_bytes {
             check(
-                (1024..=4 << 20).contains(&bytes),
+                (1..=4 << 20).contains(&bytes),
                 "max_document_bytes",
-                "1,024 to 4,194,304",
+                "1 to 4,194,304",
             );
         }
         if problems.is_empty() {
@@ -310,21 +314,28 @@ impl Engine {
         }
     }
 
-    async fn commit_settings(&self, batch: Batch) -> Result<(), Unavailable> {
-        match self.inner.rows.store().commit(batch).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Unavailable::Store(error.to_string())),
-        }
+    /// Stores a change and puts it in force, both or neither, also when who asked hangs up meanwhile.
+    async fn put_in_force(
+        &self,
+        one: OwnedMutexGuard<()>,
+        batch: Batch,
+        change: impl FnOnce(&Settings) -> Settings + Send + 'static,
+    ) -> Result<(), Unavailable> {
+        let engine = self.clone();
+        let work = tokio::spawn(async move {
+            engine.inner.rows.store().commit(batch).await?;
+            let next = Arc::new(change(&engine.settings()));
+            *engine.inner.settings.write() = next;
+            engine.inner.signals.settings_changed();
+            drop(one);
+            Ok(())
+        });
+        work.await
+            .unwrap_or_else(|died| Err(Unavailable::Store(format!("the change was not finished: {died}"))))
     }
 
-    fn replace_settings(&self, change: impl Fn(&Settings) -> Settings) {
-        let next = Arc::new(change(&self.settings()));
-        *self.inner.settings.write() = next;
-        self.inner.signals.settings_changed();
-    }
-
-    fn connect(&self, config: CloudConfig) -> Option<Client> {
-        connect(config, self.inner.time.clock().clone())
+    async fn configuring(&self) -> OwnedMutexGuard<()> {
+        self.inner.configuring.clone().lock_owned().await
     }
 }
 

@@ -76,7 +76,7 @@ impl Engine {
                 }
                 Err(TxError::Refused) => return Ok(None),
                 Err(TxError::Raced(key)) => {
-                    tracing::debug!(%key, "an entity changed while an update came in")
+                    tracing::debug!(%key, "an entity changed while an update came in");
                 }
                 Err(TxError::Unavailable(error)) => return Err(error),
             }

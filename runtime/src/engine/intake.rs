@@ -114,11 +114,11 @@ impl Engine {
                     },
                 );
             }
-            match tx.commit().await {
-                Ok(_) => {
-                    self.changed();
-                    return Ok(accepted);
-                }
+            let announce = Announce::new(self);
+            let committed = tx.commit().await;
+            announce.now();
+            match committed {
+                Ok(_) => return Ok(accepted),
                 Err(TxError::Raced(_) | TxError::Refused) => tokio::task::yield_now().await,
                 Err(TxError::Unavailable(error)) => return Err(error.into()),
             }
@@ -232,6 +232,35 @@ impl Engine {
             );
         }
         Ok(accepted)
+    }
+}
+
+/// Tells others of a commit, also when the app hangs up while it is being made: it may well become durable then.
+struct Announce<'a> {
+    engine: Option<&'a Engine>,
+}
+
+impl<'a> Announce<'a> {
+    fn new(engine: &'a Engine) -> Self {
+        Self { engine: Some(engine) }
+    }
+
+    fn now(mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.changed();
+        }
+    }
+}
+
+impl Drop for Announce<'_> {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take().cloned() {
+            tokio::spawn(async move {
+                // Long enough for a commit under way.
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                engine.changed();
+            });
+        }
     }
 }
 

@@ -21,6 +21,8 @@ use selaras_core::update::Update;
 pub const CHECKPOINT: &str = "checkpoint";
 /// Elements asked for in a page; a wish.
 const PAGE: u32 = 1000;
+/// Pages in a row that may say "more" without a new checkpoint; a cloud that goes on so would never end.
+const MOST_UNMOVED: usize = 10;
 
 /// A page's element that cannot become an update, and why.
 struct Unreadable {
@@ -41,6 +43,7 @@ impl Engine {
         let mut asked = since(stored.as_deref(), self.settings().sync.pull_overlap_seconds);
         let mut restarted = false;
         let mut ahead = None;
+        let mut unmoved = 0;
         while !stop.is_set() {
             let answer = match ahead.take() {
                 Some(fetch) => stop.or_abandoned(fetch).await.and_then(flatten),
@@ -59,19 +62,17 @@ impl Engine {
                     continue;
                 }
                 Some(Err(error)) => {
-                    let settings = self.settings();
-                    let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-                    self.inner
-                        .link
-                        .lock()
-                        .failed(&error, 0, &settings.sync, now, random);
+                    self.link_failed(&error, 0);
                     return Err(Trouble::Link(error));
                 }
             };
-            let next = page
-                .checkpoint
-                .clone()
-                .filter(|next| page.has_more && *next != asked);
+            let next = page.checkpoint.clone().filter(|_| page.has_more);
+            unmoved = if next.as_ref() == Some(&asked) {
+                unmoved + 1
+            } else {
+                0
+            };
+            let next = next.filter(|_| unmoved < MOST_UNMOVED);
             if let Some(next) = &next {
                 let (cloud, next) = (cloud.clone(), next.clone());
                 let fetch = tokio::spawn(async move { cloud.updates(&next, Some(PAGE)).await });
@@ -98,7 +99,7 @@ impl Engine {
         }
         let mut arrivals = Vec::with_capacity(page.elements.len());
         let mut unreadable = Vec::new();
-        for element in page.elements {
+        for element in &page.elements {
             match self.arrival(element) {
                 Ok(arrival) => arrivals.push(arrival),
                 Err(bad) => unreadable.push(*bad),
@@ -154,7 +155,7 @@ impl Engine {
         Ok(())
     }
 
-    fn arrival(&self, element: Element) -> Result<Arrival, Box<Unreadable>> {
+    fn arrival(&self, element: &Element) -> Result<Arrival, Box<Unreadable>> {
         let settings = self.settings();
         let (name, found) = match &element.collection {
             Collection::Typed(name) => (name, settings.type_of_wire(name)),

@@ -128,12 +128,7 @@ impl Engine {
             progress.error = Some(error.to_string());
             return Ok(Next::Go);
         }
-        let settings = self.settings();
-        let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-        self.inner
-            .link
-            .lock()
-            .failed(&error, shipment.parcels.len(), &settings.sync, now, random);
+        self.link_failed(&error, shipment.parcels.len());
         Ok(Next::Stop(error))
     }
 
@@ -300,12 +295,9 @@ impl Engine {
             Err(failure) => {
                 let error = format!("{}: {}", failure.code.as_str(), failure.message);
                 tracing::warn!(key = %entity.key, error, "a change is parked: its mapper could not handle it");
-                let outcome = match failure.retryable {
-                    true => Outcome::Failed {
-                        error: error.clone(),
-                        retryable: true,
-                    },
-                    false => Outcome::Parked { error: error.clone() },
+                let outcome = Outcome::Parked {
+                    error: error.clone(),
+                    retryable: failure.retryable,
                 };
                 absorb(entity, &change_id, outcome, &self.policy(settings, entity));
                 progress.push_failed(&entity_type, error);
@@ -368,15 +360,11 @@ impl Engine {
                 let entity = tx.entity(&parcel.key, Load::Edges)?;
                 let policy = self.policy(&settings, entity);
                 let absorbed = absorb(entity, &parcel.push.change_id, outcome, &policy);
-                if let Some(update) = said.update.as_ref().filter(|_| absorbed != Absorbed::Unknown) {
-                    if entity
-                        .record
-                        .inbox
-                        .as_ref()
-                        .is_none_or(|waiting| supersedes(update, waiting))
-                    {
-                        entity.record.inbox = Some(update.clone());
-                    }
+                let inbox = &mut entity.record.inbox;
+                if let Some(update) = said.update.as_ref().filter(|_| absorbed != Absorbed::Unknown)
+                    && inbox.as_ref().is_none_or(|waiting| supersedes(update, waiting))
+                {
+                    *inbox = Some(update.clone());
                 }
                 counted.pushed(
                     &parcel.key.entity_type,

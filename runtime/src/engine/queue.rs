@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::engine::api::{Actor, QueueFilter, QueueStatus, RetryError, Unavailable};
 use crate::engine::tx::{Load, Tx, TxError};
-use crate::store::rows::ItemRow;
+use crate::store::rows::{ItemRow, RowError};
 use crate::store::{Direction, keys};
 use selaras_core::item::ItemState;
 use selaras_core::push::{give_up, retry};
@@ -36,26 +36,30 @@ impl Engine {
     /// # Errors
     /// When the store does not answer; some may be put back then.
     pub async fn retry_all(&self, filter: &QueueFilter) -> Result<u64, Unavailable> {
-        let (mut from, to) = keys::all(keys::ITEM);
+        let (mut from, to) = keys::all(keys::FAILED);
+        let rows = &self.inner.rows;
         let mut count = 0;
         loop {
-            let rows: Vec<(Vec<u8>, ItemRow)> =
-                self.inner.rows.page((&from, &to), Direction::Forward, BATCH)?;
-            let Some((last, _)) = rows.last() else { break };
+            let page = rows
+                .store()
+                .scan(&from, &to, Direction::Forward, BATCH)
+                .map_err(RowError::from)?;
+            let Some((last, _)) = page.last() else { break };
             from.clone_from(last);
             from.push(0);
-            let fits = |row: &ItemRow| {
-                row.item.state == ItemState::Failed
-                    && filter
+            let mut failed = Vec::with_capacity(page.len());
+            for order in page.iter().filter_map(|(key, _)| keys::number(key)) {
+                failed.extend(rows.item(order)?.filter(|row| {
+                    filter
                         .entity_type
                         .as_ref()
                         .is_none_or(|t| *t == row.key.entity_type)
-                    && filter
-                        .entity_id
-                        .as_ref()
-                        .is_none_or(|id| id == row.key.id.as_str())
-            };
-            let failed: Vec<ItemRow> = rows.into_iter().map(|(_, row)| row).filter(fits).collect();
+                        && filter
+                            .entity_id
+                            .as_ref()
+                            .is_none_or(|id| id == row.key.id.as_str())
+                }));
+            }
             count += self.put_back(failed).await?;
         }
         if count > 0 {

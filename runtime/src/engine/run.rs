@@ -144,6 +144,7 @@ impl Engine {
             self.push(&cloud, stop, progress).await?;
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);
+            self.tell(&cloud, stop).await?;
             let wants_pull = std::mem::take(&mut progress.wants_pull);
             let more = again.load(Ordering::Relaxed) || wants_pull || tally.settled > 0;
             if !more {
@@ -165,12 +166,7 @@ impl Engine {
             // A cloud may have no such call; it is there.
             Err(crate::cloud::LinkError::NotFound(_)) => Ok(()),
             Err(error) => {
-                let settings = self.settings();
-                let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-                self.inner
-                    .link
-                    .lock()
-                    .failed(&error, 0, &settings.sync, now, random);
+                self.link_failed(&error, 0);
                 Err(Trouble::Link(error))
             }
         }
@@ -182,6 +178,16 @@ impl Engine {
         if let Some(timing) = timing {
             self.inner.time.measure(timing.sent, timing.received, timing.date);
         }
+    }
+
+    /// A call that carried `sent` items failed: the link pauses.
+    pub(crate) fn link_failed(&self, error: &crate::cloud::LinkError, sent: usize) {
+        let settings = self.settings();
+        let (now, random) = (self.mono_ms(), self.random());
+        self.inner
+            .link
+            .lock()
+            .failed(error, sent, &settings.sync, now, random);
     }
 
     async fn record_run(
@@ -198,17 +204,27 @@ impl Engine {
                 &row,
             );
         }
+        let idle = progress.push_ok + progress.pull_ok == 0;
+        let repeats = self.remember(report, &mut batch) && stopped && idle;
+        // The same failure once more is one line in the log, not one a minute.
+        if batch.changes_nothing() || repeats {
+            return Ok(());
+        }
+        self.inner.rows.store().commit(batch).await.map(|_| ())
+    }
+
+    /// Notes what status shows of the last run. True: it ended with the same error as the one before.
+    fn remember(&self, report: &RunReport, batch: &mut Batch) -> bool {
         let mut last = self.inner.last_run.lock();
-        let repeats = stopped && last.error == report.error && progress.push_ok + progress.pull_ok == 0;
+        let repeats = report.error.is_some() && last.error == report.error;
         last.error.clone_from(&report.error);
         if report.status == RunStatus::Success {
             let now = self.now();
-            let work = !batch.changes_nothing();
             last.success_at = Some(now);
             // A quiet interval is not worth a write of its own on an SD card more than every few minutes.
-            if work || last.stored_at.is_none_or(|at| now.0 - at.0 > 240_000) {
+            if !batch.changes_nothing() || last.stored_at.is_none_or(|at| now.minus(at) > 240_000) {
                 last.stored_at = Some(now);
-                put_meta(&mut batch, "last_sync_at", &now);
+                put_meta(batch, "last_sync_at", &now);
             }
         }
         let offset = self.inner.time.offset_ms();
@@ -216,13 +232,8 @@ impl Engine {
             offset.filter(|offset| last.offset.is_none_or(|old| (old - offset).abs() > 2_000))
         {
             last.offset = Some(offset);
-            put_meta(&mut batch, "clock_offset_ms", &offset);
+            put_meta(batch, "clock_offset_ms", &offset);
         }
-        drop(last);
-        // The same failure once more is one line in the log, not one a minute.
-        if batch.changes_nothing() || (repeats && report.status == RunStatus::Failed) {
-            return Ok(());
-        }
-        self.inner.rows.store().commit(batch).await.map(|_| ())
+        repeats
     }
 }

@@ -20,6 +20,15 @@ impl From<RowError> for Unavailable {
     }
 }
 
+impl From<CommitError> for Unavailable {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Failed(error) => unavailable(&error),
+            other => Self::Store(other.to_string()),
+        }
+    }
+}
+
 fn unavailable(error: &StoreError) -> Unavailable {
     if error.is_full() {
         Unavailable::DiskFull(error.to_string())
@@ -184,10 +193,7 @@ impl<'a> Tx<'a> {
             Err(CommitError::Precondition { index }) => {
                 Err(TxError::Raced(sealed[owners[index - own]].key.clone()))
             }
-            Err(CommitError::Failed(error)) => Err(TxError::Unavailable(unavailable(&error))),
-            Err(CommitError::Closed) => Err(TxError::Unavailable(Unavailable::Store(
-                "it is closed".to_owned(),
-            ))),
+            Err(error) => Err(TxError::Unavailable(error.into())),
         }
     }
 }

@@ -5,16 +5,21 @@ use crate::engine::api::{
     ConflictView, EntityView, LogEntry, LogFilter, Page, PageRequest, QueryError, QueueFilter, QueueStatus,
     QueueView, RunStatus, SideView, Status, Unavailable,
 };
-use crate::store::rows::{ItemRow, LogRow, RowError};
+use crate::store::rows::{ItemRow, LogRow, RowError, decode};
 use crate::store::{Counter, Direction, keys};
 use selaras_core::conflict::{Conflict, Phase, Side};
 use selaras_core::id::{EntityId, EntityKey, EntityType};
 use selaras_core::item::{Item, ItemState};
+use selaras_core::json::Doc;
 use selaras_core::record::Record;
 use serde::de::DeserializeOwned;
 
 /// Rows looked at for one page of a filtered list; a page may be short, its cursor goes on.
 const MOST_SCANNED: usize = 5_000;
+/// Documents of one page of entities, in bytes; a page of large ones is short, its cursor goes on.
+const MOST_LISTED_BYTES: usize = 8 << 20;
+/// Records read at once for a list.
+const LIST_STEP: usize = 64;
 
 impl Engine {
     /// One entity, under its own name or one that became it.
@@ -50,13 +55,30 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<EntityView>, QueryError> {
         let (start, to) = keys::type_range(keys::RECORD, entity_type);
-        let from = after(start, &to, page.after)?;
-        let mut found = self
-            .inner
-            .rows
-            .records(&from, &to, page.limit + 1)
-            .map_err(Unavailable::from)?;
-        let more = found.len() > page.limit;
+        let mut from = after(start, &to, page.after)?;
+        let mut found: Vec<(EntityKey, Record)> = Vec::new();
+        let mut bytes = 0;
+        let mut more = true;
+        while more && found.len() <= page.limit && bytes < MOST_LISTED_BYTES {
+            let step = (page.limit + 1 - found.len()).min(LIST_STEP);
+            let rows = self
+                .inner
+                .rows
+                .records(&from, &to, step)
+                .map_err(Unavailable::from)?;
+            more = rows.len() == step;
+            bytes += rows
+                .iter()
+                .filter_map(|(_, record)| record.doc.as_ref())
+                .map(Doc::len)
+                .sum::<usize>();
+            found.extend(rows);
+            if let Some((key, _)) = found.last() {
+                from = keys::entity(keys::RECORD, key);
+                from.push(0);
+            }
+        }
+        let more = more || found.len() > page.limit;
         found.truncate(page.limit);
         let next = found
             .last()
@@ -94,29 +116,39 @@ impl Engine {
         })
     }
 
-    /// The queue in order of acceptance.
+    /// The queue in order of acceptance. Failed items have a list of their own, however long the queue is.
     ///
     /// # Errors
     /// When the cursor is not of this list, or the store cannot be read.
     pub fn queue(&self, filter: &QueueFilter, page: PageRequest) -> Result<Page<QueueView>, QueryError> {
-        let (start, to) = keys::all(keys::ITEM);
+        let kind = if filter.status == Some(QueueStatus::Failed) {
+            keys::FAILED
+        } else {
+            keys::ITEM
+        };
+        let (start, to) = keys::all(kind);
         let mut from = after(start, &to, page.after)?;
+        let store = self.inner.rows.store();
         let mut items = Vec::new();
         let mut last = None;
         let mut scanned = 0;
         loop {
-            let rows: Vec<(Vec<u8>, ItemRow)> = self
-                .inner
-                .rows
-                .page((&from, &to), Direction::Forward, page.limit + 1)
-                .map_err(Unavailable::from)?;
+            let rows = store.scan(&from, &to, Direction::Forward, page.limit + 1);
+            let rows = rows.map_err(|error| Unavailable::from(RowError::from(error)))?;
             let end = rows.len() <= page.limit;
             scanned += rows.len();
-            for (key, row) in rows {
+            for (key, bytes) in rows {
                 if items.len() == page.limit {
                     return Ok(Page { items, next: last });
                 }
-                items.extend(self.queue_view(row, filter)?);
+                let row = match kind {
+                    keys::FAILED => self.inner.rows.item(keys::number(&key).unwrap_or_default()),
+                    _ => decode(&key, &bytes).map(Some),
+                };
+                // An item that went its way since the list was read is no longer part of it.
+                if let Some(row) = row.map_err(Unavailable::from)? {
+                    items.extend(self.queue_view(row, filter)?);
+                }
                 from.clone_from(&key);
                 last = Some(key);
             }

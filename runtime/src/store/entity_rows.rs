@@ -39,43 +39,43 @@ pub fn write_entity(
 }
 
 fn write_items(batch: &mut Batch, before: &Entity, after: &Entity) {
+    let has_failed = |item: &Item| item.state == ItemState::Failed;
     let find = |items: &[Item], order: u64| items.iter().position(|item| item.order == order);
     for gone in before
         .items
         .iter()
         .filter(|item| find(&after.items, item.order).is_none())
     {
-        batch.writes.push((keys::numbered(keys::ITEM, gone.order), None));
-        batch
-            .writes
-            .push((keys::entity_item(&after.key, gone.order), None));
+        batch.delete(keys::numbered(keys::ITEM, gone.order));
+        batch.delete(keys::entity_item(&after.key, gone.order));
+        if has_failed(gone) {
+            batch.delete(keys::numbered(keys::FAILED, gone.order));
+        }
     }
     for item in &after.items {
         let old = find(&before.items, item.order).map(|at| &before.items[at]);
         if old != Some(item) {
-            put(
-                batch,
-                keys::numbered(keys::ITEM, item.order),
-                &ItemRow {
-                    key: after.key.clone(),
-                    item: item.clone(),
-                },
-            );
+            let row = ItemRow {
+                key: after.key.clone(),
+                item: item.clone(),
+            };
+            put(batch, keys::numbered(keys::ITEM, item.order), &row);
         }
         if old.is_none() {
+            batch.put(keys::entity_item(&after.key, item.order), Vec::new());
+        }
+        let failed = has_failed(item);
+        if failed != old.is_some_and(has_failed) {
             batch
                 .writes
-                .push((keys::entity_item(&after.key, item.order), Some(Vec::new())));
+                .push((keys::numbered(keys::FAILED, item.order), failed.then(Vec::new)));
         }
     }
-    let failed = |items: &[Item]| items.iter().filter(|i| i.state == ItemState::Failed).count() as i64;
+    let failed = |items: &[Item]| items.iter().filter(|item| has_failed(item)).count() as i64;
     let (was, is) = (failed(&before.items), failed(&after.items));
+    let waiting = (after.items.len() as i64 - is) - (before.items.len() as i64 - was);
     count(batch, Counter::Failed, is - was);
-    count(
-        batch,
-        Counter::Pending,
-        after.items.len() as i64 - is - (before.items.len() as i64 - was),
-    );
+    count(batch, Counter::Pending, waiting);
 }
 
 fn write_schedule(batch: &mut Batch, before: &Entity, after: &Entity) {

@@ -16,6 +16,8 @@ pub const ENTITY_ITEM: u8 = b'e';
 pub const READY: u8 = b'w';
 /// Heads in backoff: time, order → entity.
 pub const DUE: u8 = b't';
+/// Items out of retries: order.
+pub const FAILED: u8 = b'g';
 /// Entities with an update to decide: type, id.
 pub const INBOX: u8 = b'n';
 /// Entities by the cloud's id: type, cloud id → id.

@@ -169,7 +169,7 @@ fn decode_record(key: &[u8], bytes: &[u8]) -> Result<Record, RowError> {
     decode(key, bytes.get(8..).unwrap_or_default())
 }
 
-/// Typed reads. Writes go through [`write_entity`] and the functions beside it into a [`Batch`].
+/// Typed reads. Writes go through [`write_entity`](crate::store::entity_rows::write_entity) and the functions beside it into a [`Batch`].
 #[derive(Clone)]
 pub struct Rows {
     store: Arc<dyn Store>,

@@ -202,7 +202,7 @@ fn rule_8_what_was_created_and_deleted_since_the_cloud_deleted_it_needs_no_push(
 fn rule_17_the_stamps_of_an_entity_never_go_back() {
     let mut case = Case::synced();
     case.put("2");
-    let modified = case.entity.record.modified.clone();
+    let modified = case.entity.record.modified;
     let earlier = Incoming {
         doc: Some(price("3")),
         stamp: Millis(5).into(),

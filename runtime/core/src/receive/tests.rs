@@ -472,7 +472,7 @@ fn rule_17_an_applied_update_never_sets_the_stamp_back() {
     let mut case = Case::synced();
     case.put("2");
     case.push(None, Some(4));
-    let modified = case.entity.record.modified.clone();
+    let modified = case.entity.record.modified;
     let early = Update {
         stamp: Some(Millis(1)),
         ..update("9", 5)

@@ -1,0 +1,56 @@
+//! `selaras config check`: the configuration as `serve` would see it, or all that is wrong with it.
+
+use crate::config::Config;
+use std::process::ExitCode;
+
+/// Prints the configuration without its secrets.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn run(config: anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
+    let config = config?;
+    let outlet = &config.defaults.outlet;
+    let or_unset = |text: &str| {
+        if text.is_empty() {
+            "(not set)".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let set = |set: bool| if set { "set" } else { "(not set)" }.to_owned();
+    let rows = [
+        ("listens on", config.listen.to_string()),
+        ("data directory", config.data_dir.display().to_string()),
+        ("outlet id", or_unset(&outlet.outlet_id)),
+        ("outlet code", or_unset(&outlet.outlet_code)),
+        ("cloud", or_unset(&outlet.cloud_api_url)),
+        ("cloud key", set(!config.defaults.api_key.is_empty())),
+        ("sync", if outlet.sync_enabled { "on" } else { "off" }.to_owned()),
+        ("interval", format!("{} min", outlet.sync_interval_minutes)),
+        (
+            "webhooks",
+            if config.webhook_secrets.is_empty() {
+                "closed (no WEBHOOK_SECRET)"
+            } else {
+                "open"
+            }
+            .to_owned(),
+        ),
+        (
+            "token key",
+            if config.jwt_secret.is_some() {
+                "set"
+            } else {
+                "made in the data directory"
+            }
+            .to_owned(),
+        ),
+    ];
+    for (name, value) in rows {
+        println!("{name:<15} {value}");
+    }
+    println!(
+        "\nThe configuration can be used. What was stored by the REST API wins over it, field by field."
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,183 @@
+//! The engine's refusals as statuses and codes. The one place where the two meet; the engine knows no HTTP.
+
+use super::{ApiError, Detail};
+use crate::engine::api::{
+    ChangeError, ConfigError, FeedError, HookError, Precondition, QueryError, ResolveError, RetryError,
+    Unavailable,
+};
+
+/// When a store that does not answer should be asked again, in seconds.
+const STORE_RETRY_SECONDS: u64 = 5;
+
+/// How changes were asked for: it decides what the fields are called.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// One, by its own path, under this condition.
+    Single(&'a Precondition),
+    /// Many in one body.
+    List,
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> Self {
+        let cause = error.to_string();
+        match error {
+            Unavailable::DiskFull(_) => Self::disk_full().cause(cause),
+            Unavailable::Store(_) => Self::unavailable(
+                "store_unavailable",
+                "the outlet's store does not answer: nothing was done, send this again later",
+            )
+            .retry_after(STORE_RETRY_SECONDS)
+            .cause(cause),
+        }
+    }
+}
+
+impl ApiError {
+    /// A change that was not taken.
+    pub(crate) fn from_change(error: ChangeError, asked: Asked) -> Self {
+        let text = error.to_string();
+        // A single change is its whole request, so there the field is named on its own.
+        let place = |index: usize, single: &str, in_list: &str| match asked {
+            Asked::List => format!("changes[{index}]{in_list}"),
+            Asked::Single(_) => single.to_owned(),
+        };
+        match error {
+            ChangeError::NotFound { index, .. } => {
+                Self::not_found("entity_not_found", format!("{text}: create it with PUT first"))
+                    .detail(place(index, "entity_id", ".entity_id"), text)
+            }
+            ChangeError::PreconditionFailed { key, current, index } => {
+                let condition = match asked {
+                    Asked::Single(Precondition::Absent) => "If-None-Match",
+                    Asked::Single(_) | Asked::List => "If-Match",
+                };
+                let message = match (current, condition) {
+                    (0, _) => {
+                        format!("{key} does not exist: read it again, or send If-None-Match: * to create it")
+                    }
+                    (_, "If-None-Match") => {
+                        format!(
+                            "{key} exists already: read it, and send If-Match: \"{current}\" to change it"
+                        )
+                    }
+                    _ => format!(
+                        "{key} has version {current} now: read it again and send If-Match: \"{current}\""
+                    ),
+                };
+                Self::version_mismatch(message, current).detail(place(index, condition, ""), text)
+            }
+            ChangeError::KeyReused { what, index } => {
+                let field = if what == "change_id" {
+                    place(index, "change_id", ".change_id")
+                } else {
+                    what.to_owned()
+                };
+                let advice = format!("a new change needs a new {what}, a repeat must be sent unchanged");
+                Self::unprocessable("idempotency_key_reused", format!("{text}: {advice}")).detail(field, text)
+            }
+            ChangeError::TooLarge { index, .. } => Self::too_large(format!(
+                "{text}: shorten it, or raise max_document_bytes of its type"
+            ))
+            .detail(place(index, "body", ".data"), text),
+            ChangeError::Busy(_) => Self::unavailable("busy", text).retry_after(1),
+            ChangeError::Unavailable(error) => error.into(),
+        }
+    }
+
+    /// 400 for a cursor that no list gave out.
+    pub(crate) fn bad_cursor() -> Self {
+        let problem = "is not one that this list gave out: leave it away to begin at the start";
+        Self::bad_request("invalid_cursor", format!("cursor {problem}")).detail("cursor", problem)
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::BadCursor => Self::bad_cursor(),
+            QueryError::NotFound(what) => {
+                Self::not_found("not_found", format!("there is no such {what} here"))
+            }
+            QueryError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<FeedError> for ApiError {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Truncated { oldest, head } => Self::gone(
+                "feed_truncated",
+                format!(
+                    "the feed holds {oldest} to {head}: list the entities again and go on with since={head}"
+                ),
+            )
+            .detail(
+                "since",
+                format!("must be from {} to {head}", oldest.saturating_sub(1)),
+            ),
+            FeedError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<HookError> for ApiError {
+    fn from(error: HookError) -> Self {
+        match error {
+            HookError::Invalid { field, problem } => Self::invalid(field, problem),
+            HookError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> Self {
+        let text = error.to_string();
+        match error {
+            RetryError::NotFound(_) => Self::not_found("queue_item_not_found", text),
+            RetryError::WrongState { .. } => Self::conflict("wrong_state", text),
+            RetryError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResolveError> for ApiError {
+    fn from(error: ResolveError) -> Self {
+        let text = error.to_string();
+        match error {
+            ResolveError::NotFound(_) => Self::not_found("conflict_not_found", text),
+            ResolveError::AlreadyResolved(_) => Self::conflict("already_resolved", text),
+            ResolveError::OldRev { current } => {
+                Self::conflict("old_rev", text).detail("rev", format!("is not {current}, the current one"))
+            }
+            ResolveError::Invalid { field, problem } => Self::invalid(field, problem),
+            ResolveError::Plugin { code, message } => Self::unprocessable(
+                "strategy_failed",
+                format!("the strategy did not decide ({code}: {message}); the conflict stays open"),
+            )
+            .detail("strategy", format!("{code}: {message}")),
+            ResolveError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfigError> for ApiError {
+    fn from(error: ConfigError) -> Self {
+        let text = error.to_string();
+        match error {
+            ConfigError::Exists => Self::conflict("outlet_exists", text),
+            ConfigError::Missing => Self::not_found("not_configured", text),
+            ConfigError::Rebind { .. } => {
+                Self::conflict("rebind_required", text).detail("rebind", "must be true to change outlet_id")
+            }
+            ConfigError::Invalid(fields) => Self::invalid_fields(
+                fields
+                    .into_iter()
+                    .map(|(field, problem)| Detail { field, problem })
+                    .collect(),
+            ),
+            ConfigError::Unavailable(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `healthz` and `readyz`: for supervisors, without a token and without secrets.
+
+use crate::http::{Shared, reply};
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+
+/// The process is up.
+pub(crate) async fn live() -> Response {
+    #[derive(Serialize)]
+    struct Live {
+        status: &'static str,
+    }
+    reply::ok("up", Live { status: "ok" })
+}
+
+/// The store is open and the plugins are loaded; 503 with what is not. A plugin file that was refused is named here,
+/// and keeps nothing else from working.
+pub(crate) async fn ready(State(http): State<Shared>) -> Response {
+    #[derive(Serialize)]
+    struct NotReady<'a> {
+        success: bool,
+        error: &'a str,
+        message: &'a str,
+        problems: Vec<String>,
+    }
+    #[derive(Serialize)]
+    struct Refused<'a> {
+        plugin: &'a str,
+        problem: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Ready<'a> {
+        status: &'static str,
+        plugin_problems: Vec<Refused<'a>>,
+    }
+    match http.engine.ready() {
+        Ok(()) => {
+            let problems = http.engine.plugin_problems().iter();
+            let plugin_problems = problems
+                .map(|(plugin, problem)| Refused { plugin, problem })
+                .collect();
+            reply::ok(
+                "ready",
+                Ready {
+                    status: "ready",
+                    plugin_problems,
+                },
+            )
+        }
+        Err(problems) => {
+            let body = NotReady {
+                success: false,
+                error: "not_ready",
+                message: "not ready: see problems",
+                problems,
+            };
+            reply::json(StatusCode::SERVICE_UNAVAILABLE, &body)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The routes as a whole: who gets in, and that whatever goes wrong is an envelope.
+
+use super::*;
+use crate::engine::api::Role;
+use crate::http::App;
+use crate::http::testing::app;
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+/// Status, headers and JSON of an answer.
+async fn send(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
+    let (parts, body) = app.handle(request, None).await.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let json = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    (parts.status, parts.headers, json)
+}
+
+fn request(method: &Method, path: &str) -> http::request::Builder {
+    Request::builder().method(method).uri(path)
+}
+
+/// A path of the table with something in its placeholders.
+fn filled(path: &str) -> String {
+    path.replace("{type}", "product")
+        .replace("{id}", "p-1")
+        .replace("{name}", "newest_wins")
+}
+
+#[tokio::test]
+async fn every_route_but_the_public_ones_answers_401_without_a_token() {
+    let app = app().await;
+    for entry in table() {
+        let (status, headers, json) = send(
+            &app,
+            request(&entry.method, &filled(entry.path))
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
+        let place = format!("{} {}", entry.method, entry.path);
+        match entry.who {
+            Who::Roles(_) => {
+                assert_eq!(
+                    (status, &json["error"]),
+                    (StatusCode::UNAUTHORIZED, &"missing_token".into()),
+                    "{place}"
+                );
+                assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer", "{place}");
+            }
+            Who::Cloud => assert_eq!(json["error"], "webhook_not_configured", "{place}"),
+            Who::Anyone => assert_ne!(json["error"], "missing_token", "{place}"),
+        }
+    }
+}
+
+#[test]
+fn only_health_and_login_are_open_and_every_other_route_lets_admins_in() {
+    for entry in table() {
+        match entry.who {
+            Who::Anyone => {
+                assert!(
+                    ["/healthz", "/readyz", "/api/v1/auth/login"].contains(&entry.path),
+                    "{}",
+                    entry.path
+                );
+            }
+            Who::Cloud => assert!(
+                entry.path.starts_with("/api/v1/webhooks/cloud/"),
+                "{}",
+                entry.path
+            ),
+            Who::Roles(roles) => assert!(roles.contains(&Role::Admin), "{}", entry.path),
+        }
+    }
+}
+
+#[test]
+fn apps_reach_entities_and_changes_and_nothing_else() {
+    for entry in table() {
+        let for_apps = matches!(entry.who, Who::Roles(roles) if roles.contains(&Role::App));
+        let of_apps = entry.path.starts_with("/api/v1/entities/") || entry.path == "/api/v1/changes";
+        assert_eq!(for_apps, of_apps, "{} {}", entry.method, entry.path);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_route_is_an_envelope_with_the_request_id() {
+    let asked = request(&Method::GET, "/api/v1/nothing")
+        .header("X-Request-ID", "r-77")
+        .body(Body::empty());
+    let (status, headers, json) = send(&app().await, asked.unwrap()).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(headers["x-request-id"], "r-77");
+    assert_eq!(
+        (&json["success"], &json["error"]),
+        (&false.into(), &"route_not_found".into())
+    );
+    assert_eq!(json["request_id"], "r-77");
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_405_and_says_which_are_right() {
+    let asked = request(&Method::DELETE, "/api/v1/changes")
+        .body(Body::empty())
+        .unwrap();
+    let (status, headers, json) = send(&app().await, asked).await;
+    assert_eq!(
+        (status, &json["error"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"method_not_allowed".into())
+    );
+    let allowed = headers[header::ALLOW].to_str().unwrap();
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+}
+
+#[tokio::test]
+async fn a_login_that_misses_a_field_is_400_and_names_it() {
+    let asked = request(&Method::POST, "/api/v1/auth/login")
+        .body(Body::from(r#"{"username":"ani"}"#))
+        .unwrap();
+    let (status, _, json) = send(&app().await, asked).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(json["details"][0]["field"], "password");
+}
+
+#[tokio::test]
+async fn the_sixth_wrong_password_is_429_with_retry_after() {
+    let app = app().await;
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        let body = Body::from(r#"{"username":"admin","password":"wrong"}"#);
+        let (status, headers, json) = send(
+            &app,
+            request(&Method::POST, "/api/v1/auth/login").body(body).unwrap(),
+        )
+        .await;
+        seen.push((status.as_u16(), json["error"].as_str().unwrap().to_owned()));
+        assert_eq!(
+            status == StatusCode::TOO_MANY_REQUESTS,
+            headers.contains_key(header::RETRY_AFTER)
+        );
+    }
+    let (last, first) = seen.split_last().unwrap();
+    assert!(
+        first
+            .iter()
+            .all(|answer| *answer == (401, "invalid_credentials".to_owned())),
+        "{first:?}"
+    );
+    assert_eq!(*last, (429, "too_many_logins".to_owned()));
+}

@@ -1,0 +1,88 @@
+//! Stopping: on request, in the middle of things, and by force.
+
+use crate::harness::json_text::content;
+use crate::harness::wait;
+use crate::outlet::{Outlet, Setup};
+use crate::scripted_cloud::{Call, Fault, ScriptedCloud};
+use std::future::IntoFuture;
+
+#[tokio::test]
+async fn sigterm_ends_an_idle_outlet_with_0() {
+    Setup::without_cloud().start().await.stop().await;
+    let cloud = ScriptedCloud::start().await;
+    let outlet = Outlet::of(&cloud).await;
+    outlet.settle().await;
+    outlet.stop().await;
+}
+
+#[tokio::test]
+async fn sigterm_abandons_a_push_that_hangs_and_loses_nothing() {
+    let cloud = ScriptedCloud::start().await;
+    let outlet = Outlet::of(&cloud).await;
+    cloud.next(Call::Batch, Fault::HangBefore);
+    outlet.put("order", "o", r#"{"n":1}"#).await.expect(201);
+    wait::until_true("the batch to arrive", || cloud.calls(Call::Batch).len() == 1).await;
+    let outlet = outlet.restart().await;
+    outlet.settle().await;
+    assert_eq!(cloud.state().times_applied("order", "o"), 1);
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_run_that_can_end_end() {
+    let cloud = ScriptedCloud::start().await;
+    let outlet = Outlet::of(&cloud).await;
+    cloud.next(Call::Batch, Fault::HangAfter);
+    outlet.put("order", "o", r#"{"n":1}"#).await.expect(201);
+    wait::until_true("the batch to take effect", || !cloud.state().applied.is_empty()).await;
+    let (setup, ()) = tokio::join!(outlet.stop(), async { cloud.release() });
+    let outlet = setup.start().await;
+    outlet.settle().await;
+    assert_eq!(cloud.state().times_applied("order", "o"), 1);
+    assert_eq!(outlet.get("order", "o").await.str("data.sync_status"), "synced");
+}
+
+#[tokio::test]
+async fn sigterm_ends_a_long_poll_early() {
+    let outlet = Setup::without_cloud().start().await;
+    let poll = outlet.request("GET", "/api/v1/changes?since=0&wait=60");
+    let poll = tokio::spawn(poll.into_future());
+    // The poll cannot be seen waiting; what is asked and answered after it was sent has given it time to arrive.
+    for _ in 0..5 {
+        outlet.status().await;
+    }
+    outlet.stop().await;
+    let polled = poll.await.unwrap();
+    assert_eq!(polled.status, 200, "{}", polled.text);
+}
+
+#[tokio::test]
+async fn a_second_one_in_the_same_directory_does_not_start() {
+    let outlet = Setup::without_cloud().start().await;
+    let (code, said) = outlet.setup().clone().refuses_to_start().await;
+    assert_ne!(code, 0);
+    assert!(!said.contains("panicked"), "{said}");
+    outlet.put("product", "p", "{}").await.expect(201);
+    outlet.stop().await;
+}
+
+#[tokio::test]
+async fn being_killed_over_and_over_while_it_works_loses_and_repeats_nothing() {
+    let cloud = ScriptedCloud::start().await;
+    let mut outlet = Outlet::of(&cloud).await;
+    let orders = crate::harness::northwind::of("order");
+    for part in orders.chunks(120) {
+        let seen = cloud.calls(Call::Batch).len();
+        outlet.hand_over(part).await;
+        wait::until_true("the next batch to leave", || {
+            cloud.calls(Call::Batch).len() > seen
+        })
+        .await;
+        outlet = outlet.kill().await.start().await;
+    }
+    outlet.settle().await;
+    let state = cloud.state();
+    for line in &orders {
+        assert_eq!(state.content("order", &line.id), Some(content(&line.document)));
+        assert_eq!(state.times_applied("order", &line.id), 1, "{}", line.id);
+    }
+}
