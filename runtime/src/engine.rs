@@ -44,7 +44,7 @@ use selaras_core::id::EntityType;
 use selaras_core::stamp::Millis;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +86,8 @@ struct Inner {
     last_run: Mutex<LastRun>,
     /// When the last pull was begun (monotonic ms; 0: never).
     pulled_at: AtomicU64,
+    /// Pulls in a row that failed although the cloud answers.
+    pull_failures: AtomicU32,
     feed: watch::Sender<u64>,
     shutdown: CancellationToken,
 }
@@ -145,6 +147,7 @@ impl Engine {
                     ..LastRun::default()
                 }),
                 pulled_at: AtomicU64::new(0),
+                pull_failures: AtomicU32::new(0),
                 feed: watch::channel(head).0,
                 shutdown: parts.shutdown,
             }),

@@ -113,6 +113,16 @@ impl LinkError {
         )
     }
 
+    /// Whether other calls may well succeed all the same: the cloud answers, and neither refuses this outlet nor asks
+    /// to be left alone.
+    pub fn stops_only_this_call(&self) -> bool {
+        self.heard()
+            && !matches!(
+                self,
+                Self::Unauthorized(_) | Self::Forbidden(_) | Self::RateLimited { .. }
+            )
+    }
+
     /// Whether the cloud surely did nothing with the request.
     pub fn surely_not_applied(&self) -> bool {
         match self {

@@ -132,6 +132,10 @@ impl Engine {
             Became::Received(Received::Applied) => Resolution::Applied,
             Became::Received(Received::Filtered) => Resolution::Filtered,
             Became::Received(Received::Contested | Received::Waits) => Resolution::Pending,
+            Became::Unordered => {
+                self.trigger();
+                Resolution::Pending
+            }
             Became::Inboxed => decided
                 .iter()
                 .find(|(key, _)| *key == landing.key)
@@ -188,6 +192,7 @@ impl Engine {
             entity_type,
             local_id,
             update,
+            pulled: false,
         })
     }
 

@@ -11,7 +11,10 @@ use crate::plugin::Failure;
 use crate::store::keys;
 use crate::store::rows::{Origin, ParkedRow, put};
 use crate::store::{Batch, Counter};
+use selaras_core::entity::Entity;
 use selaras_core::id::{EntityId, EntityKey, EntityType};
+use selaras_core::payload::same_state;
+use selaras_core::push::settle_echo;
 use selaras_core::receive::{Received, is_stale, receive, supersedes};
 use selaras_core::update::{Seen, Update};
 use std::collections::BTreeMap;
@@ -29,6 +32,8 @@ pub struct Arrival {
     pub local_id: Option<EntityId>,
     /// What it says.
     pub update: Update,
+    /// It came by pull: asking the cloud again would say the same.
+    pub pulled: bool,
 }
 
 /// What became of an arrival.
@@ -47,6 +52,8 @@ pub enum Became {
     Received(Received),
     /// It waits in the inbox to be decided.
     Inboxed,
+    /// It has neither number nor stamp, and the outlet has changes waiting: the entity is to be pulled.
+    Unordered,
     /// Its mapper failed; it is kept whole.
     Parked(String),
 }
@@ -137,11 +144,9 @@ impl Engine {
             entity_type: arrival.entity_type.clone(),
             id: id.clone(),
         };
-        let usable = match rows.record(&key)? {
-            None => true,
-            Some(record) if cloud_id.is_none() => record.rev > 0,
-            Some(record) => record.cloud_id.is_none() && record.create_sent,
-        };
+        let usable = rows
+            .record(&key)?
+            .is_none_or(|record| cloud_id.is_none() || record.answers_to_local_id());
         Ok(usable.then(|| id.clone()))
     }
 
@@ -185,46 +190,51 @@ impl Engine {
         seen: Option<Result<Seen, Failure>>,
     ) -> Result<Landing, Unavailable> {
         let update = &arrival.update;
-        let entity = tx.entity(&key, Load::Edges)?;
-        let other = entity
-            .record
-            .cloud_id
-            .as_ref()
-            .is_some_and(|id| Some(id) != update.cloud_id.as_ref())
-            && update.cloud_id.is_some();
-        let became = if other || is_stale(entity, update) {
-            // A former name of this entity, or an older number.
-            Became::Received(Received::Stale)
-        } else if !entity.items.is_empty()
-            || entity.record.conflict.is_some()
-            || entity.record.inbox.is_some()
+        let entity = tx.entity(&key, Load::Whole)?;
+        let unheard = !entity.is_known();
+        let mut settled = 0;
+        if let Some(Ok(seen)) = &seen
+            && !is_stale(entity, update)
+            && !matches!(seen, Seen::Skipped(_))
         {
-            let newest = entity
-                .record
-                .inbox
-                .as_ref()
-                .is_none_or(|waiting| supersedes(update, waiting));
-            if newest {
-                entity.record.inbox = Some(update.clone());
-            }
-            if newest {
-                Became::Inboxed
-            } else {
-                Became::Received(Received::Stale)
-            }
+            // Before a later update takes the inbox's one place.
+            let same = entity
+                .head()
+                .is_some_and(|head| same_state(head.snapshot.as_ref(), seen.doc()));
+            settled += u32::from(settle_echo(entity, update, same));
+        }
+        let busy = entity.record.conflict.is_some() || entity.record.inbox.is_some();
+        let became = if is_stale(entity, update) {
+            Became::Received(Received::Stale)
+        } else if !arrival.pulled && !update.is_ordered() && entity.is_unsynced() {
+            // Nobody can say whether it is news: the entity is pulled instead (rule 4).
+            Became::Unordered
+        } else if busy {
+            inbox(entity, update)
         } else {
             match seen {
-                Some(Ok(seen)) => Became::Received(receive(entity, update, &seen)),
+                Some(Ok(seen)) => match receive(entity, update, &seen) {
+                    Received::Contested | Received::Waits => inbox(entity, update),
+                    received => Became::Received(received),
+                },
                 Some(Err(failure)) => {
                     let error = format!("{}: {}", failure.code.as_str(), failure.message);
                     self.park(tx, &key, update, &failure);
                     Became::Parked(error)
                 }
-                None => Became::Inboxed,
+                None => inbox(entity, update),
             }
         };
+        if let Became::Received(Received::Agreed { settled: agreed }) = &became {
+            settled += agreed;
+        }
+        if settled > 0 {
+            tx.batch.count(Counter::Synced, i64::from(settled));
+        }
         let entity = tx.get(&key).expect("invariant: loaded above");
-        if matches!(became, Became::Received(Received::Applied)) {
+        // A deletion of what nobody here has heard of is no news to apps.
+        if matches!(became, Became::Received(Received::Applied)) && !(unheard && entity.record.doc.is_none())
+        {
             let row = feed_row(entity, Origin::Cloud);
             tx.feed(&row);
         }
@@ -256,4 +266,18 @@ impl Engine {
         );
         batch.count(Counter::Parked, 1);
     }
+}
+
+/// Puts the update into the entity's inbox, unless a newer one is there.
+fn inbox(entity: &mut Entity, update: &Update) -> Became {
+    if entity
+        .record
+        .inbox
+        .as_ref()
+        .is_some_and(|waiting| !supersedes(update, waiting))
+    {
+        return Became::Received(Received::Stale);
+    }
+    entity.record.inbox = Some(update.clone());
+    Became::Inboxed
 }

@@ -144,6 +144,8 @@ impl Engine {
                     progress.pulled(&landing.key.entity_type);
                     inboxed.push(landing.key);
                 }
+                // Only a webhook's update; a pulled one is judged by its content.
+                Became::Unordered => {}
                 Became::Parked(error) => progress.pull_failed(landing.key.entity_type.as_str(), error),
             }
         }
@@ -195,6 +197,7 @@ impl Engine {
             entity_type,
             local_id,
             update,
+            pulled: true,
         })
     }
 

@@ -25,6 +25,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
+/// How often the schedule is read again when what it named has changed meanwhile.
+const MOST_LOOKS: usize = 100;
+
 /// What a sent shipment comes back with.
 type Answered = (Shipment, Result<(Vec<Said>, Option<Timing>), LinkError>);
 
@@ -156,6 +159,7 @@ impl Engine {
         busy: &HashSet<EntityKey>,
         progress: &mut Progress,
     ) -> Result<Vec<Shipment>, Unavailable> {
+        let mut looks = 0;
         loop {
             let settings = self.settings();
             let limit = self
@@ -177,6 +181,11 @@ impl Engine {
             }
             if entities.is_empty() {
                 tokio::task::yield_now().await;
+                looks += 1;
+                if looks > MOST_LOOKS {
+                    tracing::error!(first = %due[0], "the schedule names entities that have nothing to send");
+                    return Ok(Vec::new());
+                }
                 continue;
             }
             let mapped = self.map_to_cloud(&settings, &entities).await;

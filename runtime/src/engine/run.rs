@@ -126,21 +126,33 @@ impl Engine {
                     .saturating_sub(self.inner.pulled_at.load(Ordering::Relaxed))
                     > PULL_AT_LEAST_MS
                 || self.inner.pulled_at.load(Ordering::Relaxed) == 0);
+        let mut pull_trouble = None;
         for _ in 0..MOST_ROUNDS {
             if stop.is_set() {
-                return Ok(());
+                break;
             }
             // What is asked for from here on is covered by this round.
             again.store(false, Ordering::Relaxed);
             if pulls {
-                self.pull(&cloud, stop, progress).await?;
-                self.inner
-                    .pulled_at
-                    .store(clock.mono_ms().max(1), Ordering::Relaxed);
+                match self.pull(&cloud, stop, progress).await {
+                    Ok(()) => {
+                        pull_trouble = None;
+                        self.inner
+                            .pulled_at
+                            .store(clock.mono_ms().max(1), Ordering::Relaxed);
+                        self.inner.pull_failures.store(0, Ordering::Relaxed);
+                    }
+                    // A cloud whose updates are in trouble may take ours.
+                    Err(Trouble::Link(error)) if error.stops_only_this_call() => {
+                        tracing::warn!(%error, "the cloud's updates cannot be pulled");
+                        self.inner.pull_failures.fetch_add(1, Ordering::Relaxed);
+                        pull_trouble = Some(error);
+                    }
+                    Err(trouble) => return Err(trouble),
+                }
             }
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);
-            let before = (progress.push_ok, progress.resolved);
             self.push(&cloud, stop, progress).await?;
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);
@@ -148,12 +160,11 @@ impl Engine {
             let wants_pull = std::mem::take(&mut progress.wants_pull);
             let more = again.load(Ordering::Relaxed) || wants_pull || tally.settled > 0;
             if !more {
-                tracing::debug!(pushed = progress.push_ok - before.0, "the run is done");
-                return Ok(());
+                break;
             }
             pulls = settings.sync.pull_enabled && (wants_pull || again.load(Ordering::Relaxed));
         }
-        Ok(())
+        pull_trouble.map_or(Ok(()), |error| Err(Trouble::Link(error)))
     }
 
     /// Asks a line in doubt with a call that costs little.

@@ -5,10 +5,16 @@ use crate::engine::Engine;
 use crate::engine::api::{RunReport, RunStatus};
 use crate::engine::run::Purpose;
 use parking_lot::Mutex;
+use selaras_core::backoff::Backoff;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
+
+/// First retry of a pull that failed although the cloud answers.
+const FIRST_RETRY_MS: u64 = 5_000;
+/// Between two runs of which the first moved nothing.
+const REST_MS: u64 = 1_000;
 
 /// What others tell the scheduler.
 #[derive(Default)]
@@ -144,16 +150,32 @@ impl Engine {
         let now = self.mono_ms();
         let link = self.inner.link.lock();
         if purpose == Purpose::Full && !link.is_doubtful() {
-            plan.interval_at = now + u64::from(self.settings().outlet.sync_interval_minutes) * 60_000;
+            let interval = u64::from(self.settings().outlet.sync_interval_minutes) * 60_000;
+            let backoff = Backoff {
+                initial_ms: FIRST_RETRY_MS,
+                multiplier: 2.0,
+                max_ms: interval,
+            };
+            plan.interval_at = now
+                + match self.inner.pull_failures.load(Ordering::Relaxed) {
+                    0 => interval,
+                    failures => backoff.ceiling_ms(failures),
+                };
         } else if link.is_doubtful() {
             // Probed when the pause ends.
             plan.push_at = Some(now);
         }
         drop(link);
-        if plan.push_at.is_none() && (report.duration_ms > 0 && self.has_ready()) {
-            plan.push_at = Some(now);
+        // What the deadline left goes on at once; what a run could not move waits a little.
+        let rest = if report.pushed + report.push_failed > 0 {
+            0
+        } else {
+            REST_MS
+        };
+        if plan.push_at.is_none() && self.has_ready() {
+            plan.push_at = Some(now + rest);
         }
-        if let Some(at) = self.next_retry_ms().map(|left| now + left) {
+        if let Some(at) = self.next_retry_ms().map(|left| now + left.max(rest)) {
             plan.push_at = Some(plan.push_at.map_or(at, |push| push.min(at)));
         }
     }

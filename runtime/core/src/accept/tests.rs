@@ -189,6 +189,16 @@ fn rule_8_a_delete_of_what_the_cloud_deleted_needs_no_push() {
 }
 
 #[test]
+fn rule_8_what_was_created_and_deleted_since_the_cloud_deleted_it_needs_no_push() {
+    let mut case = Case::new();
+    case.put("1");
+    case.push(Some("c-1"), Some(1));
+    assert_eq!(case.update(&deletion(2)), Received::Applied);
+    case.put("2");
+    assert_eq!(case.delete(), Queued::Nothing);
+}
+
+#[test]
 fn rule_17_the_stamps_of_an_entity_never_go_back() {
     let mut case = Case::synced();
     case.put("2");
