@@ -179,7 +179,12 @@ async fn admin(
     }
     let path = config.data_dir.join("initial-admin-password");
     let password = match &config.admin_password {
-        Some(password) => password.expose().to_owned(),
+        Some(password) => {
+            if password.expose().chars().count() < 8 {
+                tracing::warn!("ADMIN_PASSWORD has fewer than 8 characters: easy to guess");
+            }
+            password.expose().to_owned()
+        }
         None => {
             let password = files::password(clock);
             files::write_private(&path, password.as_bytes())

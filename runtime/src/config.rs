@@ -26,6 +26,9 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The shortest password that the first admin may be given; one under eight characters is warned of.
+const SHORTEST_PASSWORD: usize = 4;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -231,11 +234,10 @@ impl Reader<'_> {
 
     fn admin_password(&mut self) -> Option<Secret> {
         let password = self.text("ADMIN_PASSWORD")?;
-        if password.chars().count() < 8 {
-            self.problem(
-                "ADMIN_PASSWORD",
-                "at least 8 characters; unset it and a random one is made",
-            );
+        if password.chars().count() < SHORTEST_PASSWORD {
+            let problem =
+                format!("at least {SHORTEST_PASSWORD} characters; unset it and a random one is made");
+            self.problem("ADMIN_PASSWORD", &problem);
         }
         Some(Secret(password))
     }
@@ -350,7 +352,7 @@ mod tests {
             ("CLOUD_API_URL", "http://cloud.example"),
             ("SYNC_INTERVAL_MINUTES", "0"),
             ("JWT_SECRET", "short"),
-            ("ADMIN_PASSWORD", "1234567"),
+            ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),
             ("TLS_CERT", "cert.pem"),
             ("WEBHOOK_SECRET_PREVIOUS", "old"),
