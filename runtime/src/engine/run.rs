@@ -83,9 +83,10 @@ impl Engine {
         };
         let stopped = match outcome {
             Ok(()) if stop.is_set() => {
-                progress
-                    .error
-                    .get_or_insert_with(|| "the run was stopped at its deadline".to_owned());
+                progress.error.get_or_insert_with(|| {
+                    "the run was stopped, by its deadline or a shutdown; what is left goes on in the next"
+                        .to_owned()
+                });
                 true
             }
             Ok(()) => false,
