@@ -21,6 +21,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod tell;
 pub mod time;
 mod twin;
 mod tx;

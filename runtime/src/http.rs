@@ -188,7 +188,7 @@ fn refuse(response: Response, id: &str, asked: &(Method, Uri)) -> Response {
 /// 5xx are ours or the store's; 4xx the caller's. The query is left out: it may hold anything.
 fn log_refusal(error: &ApiError, request_id: &str, (method, uri): &(Method, Uri)) {
     let (status, code, path) = (error.status().as_u16(), error.code(), uri.path());
-    let cause = error.internal_cause().unwrap_or_default();
+    let cause = error.internal_cause();
     if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(request_id, %method, path, status, code, cause, "request failed: {}", error.message());
     } else if error.status().is_server_error() {

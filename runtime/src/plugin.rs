@@ -3,9 +3,9 @@
 //! It owns loading, limits and calls. It must not know the store, the engine, the cloud or HTTP: documents come in
 //! as values, reads of the outlet's records through [`Lookup`], the time through [`HostConfig::monotonic_us`].
 //!
-//! The way of a component: [`gate`] (check → compile or cached code → trial instantiation → describe → self-test),
-//! then [`registry`], then [`call`] on the threads of [`threads`]. Nothing a plugin does can reach further than its
-//! own call: time ([`ticker`]), memory ([`limits`]), what it may say ([`guest`]) and what it answers ([`output`]).
+//! The way of a component: `gate` (check → compile or cached code → trial instantiation → describe → self-test),
+//! then `registry`, then `call` on the threads of `threads`. Nothing a plugin does can reach further than its
+//! own call: time (`ticker`), memory (`limits`), what it may say (`guest`) and what it answers (`output`).
 
 mod bindings;
 pub mod bundle;

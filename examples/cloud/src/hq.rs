@@ -17,6 +17,7 @@ use http::request::Parts;
 use crate::api::auth::bearer;
 use crate::api::{unknown_route, wrong_method};
 use crate::app::Shared;
+use crate::clock::{self, Stamp};
 use crate::error::ApiError;
 use crate::store::outlets::hash_key;
 
@@ -44,6 +45,9 @@ pub fn router(cloud: &Shared) -> Router {
 pub struct Headquarters {
     /// How their edits are signed: `X-Edited-By`, or `hq`.
     pub name: String,
+    /// When they made the edit, if they say so in `X-Edited-At` (a back office that hands over later); never ahead
+    /// of now.
+    pub edited_at: Option<Stamp>,
 }
 
 impl FromRequestParts<Shared> for Headquarters {
@@ -61,11 +65,18 @@ impl FromRequestParts<Shared> for Headquarters {
             .headers
             .get("x-edited-by")
             .and_then(|name| name.to_str().ok());
-        Ok(Self {
-            name: name
-                .filter(|name| (1..=128).contains(&name.len()))
-                .unwrap_or("hq")
-                .to_owned(),
-        })
+        let name = name
+            .filter(|name| (1..=128).contains(&name.len()))
+            .unwrap_or("hq")
+            .to_owned();
+        let edited_at = match parts.headers.get("x-edited-at") {
+            None => None,
+            Some(text) => {
+                let ms = text.to_str().ok().and_then(clock::parse_ms);
+                let ms = ms.ok_or_else(|| ApiError::invalid("X-Edited-At takes a time as RFC 3339"))?;
+                Some(clock::stamp(ms.min(clock::now_ms())))
+            }
+        };
+        Ok(Self { name, edited_at })
     }
 }

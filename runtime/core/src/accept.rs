@@ -4,7 +4,7 @@ use crate::entity::Entity;
 use crate::item::{Item, ItemState};
 use crate::json::Doc;
 use crate::offset::Stamp;
-use crate::record::{Operation, Standing};
+use crate::record::{Base, Operation, Standing};
 use crate::stamp::Millis;
 
 /// An accepted change with all that the outside world adds to it.
@@ -36,16 +36,10 @@ pub enum Queued {
 /// Takes `incoming` into the entity. With `coalesce` it folds into an item that was never sent, and replaces one
 /// that failed under its own change_id; an attempted item is never touched.
 pub fn accept(entity: &mut Entity, incoming: Incoming, coalesce: bool) -> Queued {
-    let cloud_has = entity.record.cloud_has();
     let record = &mut entity.record;
-    let operation = match (&incoming.doc, cloud_has) {
-        (None, _) => Operation::Delete,
-        (Some(_), true) => Operation::Update,
-        (Some(_), false) => Operation::Create,
-    };
     record.version = record.next_version();
-    record.replace_doc(incoming.doc.clone());
-    record.modified = record.modified.later(incoming.stamp.clone());
+    record.replace_doc(incoming.doc);
+    record.modified = record.modified.later(incoming.stamp);
     record.modified_by = incoming.by;
     record.standing = Standing::Plain;
 
@@ -55,40 +49,39 @@ pub fn accept(entity: &mut Entity, incoming: Incoming, coalesce: bool) -> Queued
             ItemState::Failed => true,
             ItemState::Attempted => false,
         });
-    let untold = !cloud_has && !record.create_sent;
+    let untold = !record.cloud_has() && !record.create_sent;
     let alone = entity.items.len() == usize::from(foldable) && record.inbox.is_none();
-    if operation == Operation::Delete && untold && alone {
+    if record.doc.is_none() && untold && alone {
+        if record.base_doc() == Some(None) {
+            record.set_base(Base::Same);
+        }
         entity.items.clear();
         return Queued::Nothing;
     }
-    if foldable && let Some(mut tail) = entity.items.pop() {
+    let folded = if foldable { entity.items.pop() } else { None };
+    let mut item = Item::of(record, incoming.order, incoming.change_id, incoming.now);
+    if let Some(tail) = folded {
+        item.order = tail.order;
+        item.created_at = tail.created_at;
+        if tail.state == ItemState::Pending {
+            item.change_id = tail.change_id;
+            item.due = tail.due;
+            item.retries = tail.retries;
+            item.error = tail.error;
+        }
         // The snapshot is whole: what failed before it is cured by it (rule 10).
         entity.items.retain(|item| item.state != ItemState::Failed);
-        if tail.state == ItemState::Failed {
-            tail.renew(incoming.change_id);
-        }
-        tail.operation = operation;
-        tail.snapshot = incoming.doc;
-        tail.version = record.version;
-        tail.modified = record.modified.clone();
-        let queued = Queued::As(tail.order, tail.change_id.clone());
-        entity.items.push(tail);
-        return queued;
     }
-    let queued = Queued::As(incoming.order, incoming.change_id.clone());
-    entity.items.push(Item {
-        order: incoming.order,
-        change_id: incoming.change_id,
-        operation,
-        snapshot: incoming.doc,
-        version: record.version,
-        modified: record.modified.clone(),
-        created_at: incoming.now,
-        state: ItemState::Pending,
-        retries: 0,
-        due: None,
-        error: None,
-        sent: None,
-    });
+    if let Some(before) = entity.items.last().filter(|_| item.snapshot.is_some()) {
+        item.operation = match before.snapshot {
+            Some(_) => Operation::Update,
+            None => Operation::Create,
+        };
+    }
+    let queued = Queued::As(item.order, item.change_id.clone());
+    entity.items.push(item);
     queued
 }
+
+#[cfg(test)]
+mod tests;

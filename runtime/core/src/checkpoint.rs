@@ -23,3 +23,35 @@ pub fn since(checkpoint: Option<&str>, overlap_seconds: u32) -> String {
         _ => checkpoint.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_15_a_timestamp_is_asked_with_an_overlap() {
+        assert_eq!(since(Some("2026-01-27T11:15:00Z"), 300), "2026-01-27T11:10:00Z");
+        assert_eq!(
+            since(Some("2026-01-27T18:15:00.5+07:00"), 300),
+            "2026-01-27T11:10:00.500Z"
+        );
+    }
+
+    #[test]
+    fn rule_15_any_other_checkpoint_is_sent_back_as_it_came() {
+        for opaque in ["", "42", "2026-01-27", "eyJ2IjoxfQ==", "a b+c"] {
+            assert_eq!(since(Some(opaque), 300), opaque);
+        }
+        assert_eq!(
+            since(Some("2026-01-27T11:15:00.123456789+07:00"), 0),
+            "2026-01-27T11:15:00.123456789+07:00",
+            "without an overlap not even a timestamp is touched"
+        );
+    }
+
+    #[test]
+    fn rule_15_the_beginning_is_the_earliest_that_is_asked() {
+        assert_eq!(since(None, 300), BEGINNING);
+        assert_eq!(since(Some("1970-01-01T00:04:00Z"), 300), BEGINNING);
+    }
+}

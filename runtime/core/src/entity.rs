@@ -41,6 +41,12 @@ impl Entity {
         self.head().is_some_and(|head| head.state == ItemState::Attempted)
     }
 
+    /// Whether the outlet has a state that the cloud was not told, or is withheld from it: only a verdict replaces
+    /// that (promise 4).
+    pub fn is_unsynced(&self) -> bool {
+        !self.items.is_empty() || self.record.is_withheld()
+    }
+
     /// Where its head belongs in the schedule. None: nothing to send, or held behind a conflict, an undecided
     /// update or a failed item.
     pub fn slot(&self, priority: u8) -> Option<Slot> {

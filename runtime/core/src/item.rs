@@ -2,7 +2,7 @@
 
 use crate::json::Doc;
 use crate::offset::Stamp;
-use crate::record::Operation;
+use crate::record::{Operation, Record};
 use crate::stamp::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub struct Sent {
     pub base_version: u64,
     /// When the document was changed, as told to the cloud.
     pub updated_at: Millis,
+    /// No answer has refused it since it was last sent: the cloud may have applied it.
+    pub open: bool,
 }
 
 /// A snapshot to be pushed.
@@ -56,6 +58,38 @@ pub struct Item {
 }
 
 impl Item {
+    /// A change of `record` to the document it has now.
+    pub(crate) fn of(record: &Record, order: u64, change_id: String, created_at: Millis) -> Self {
+        Self {
+            order,
+            change_id,
+            operation: record.operation(record.doc.as_ref()),
+            snapshot: record.doc.clone(),
+            version: record.version,
+            modified: record.modified.clone(),
+            created_at,
+            state: ItemState::Pending,
+            retries: 0,
+            due: None,
+            error: None,
+            sent: None,
+        }
+    }
+
+    /// Whether the cloud may have applied it: it was sent, and no answer has refused it since.
+    pub fn is_open(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.open)
+    }
+
+    /// The state in which it waits for its next send.
+    pub(crate) fn waiting_state(&self) -> ItemState {
+        if self.is_open() {
+            ItemState::Attempted
+        } else {
+            ItemState::Pending
+        }
+    }
+
     /// Makes it a new change to the cloud: another change_id, nothing sent, nothing used up.
     pub(crate) fn renew(&mut self, change_id: String) {
         self.change_id = change_id;

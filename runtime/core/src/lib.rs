@@ -7,14 +7,18 @@
 pub mod accept;
 pub mod backoff;
 pub mod checkpoint;
+pub mod clock;
 pub mod conflict;
 pub mod decimal;
 pub mod entity;
+#[cfg(test)]
+mod fixture;
 pub mod id;
 pub mod item;
 pub mod json;
 pub mod matching;
 pub mod offset;
+pub mod past;
 pub mod payload;
 pub mod push;
 pub mod receive;

@@ -68,3 +68,49 @@ pub fn same_state(a: Option<&Doc>, b: Option<&Doc>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doc(text: &str) -> Doc {
+        Doc::parse(text).unwrap()
+    }
+
+    #[test]
+    fn rule_5_equal_means_the_same_json_apart_from_what_the_runtime_writes() {
+        let same = |a, b| same_state(Some(&doc(a)), Some(&doc(b)));
+        assert!(same(r#"{"a":1,"b":[10]}"#, r#"{"b":[1e1],"a":1.0,"version":7}"#));
+        assert!(same(r#"{"a":1,"id":"x"}"#, r#"{"a":1,"updated_at":"now"}"#));
+        assert!(
+            !same(r#"{"a":{"id":"x"}}"#, r#"{"a":{"id":"y"}}"#),
+            "only at the top"
+        );
+        assert!(!same(r#"{"a":0.1}"#, r#"{"a":0.10000000000000000001}"#));
+        assert!(same_state(None, None));
+        assert!(!same_state(None, Some(&doc("{}"))));
+    }
+
+    #[test]
+    fn what_is_sent_keeps_the_documents_bytes_and_carries_the_runtimes_fields() {
+        let key = EntityKey::parse("product", "p\"1").unwrap();
+        let envelope = |cloud_id| Envelope {
+            key: &key,
+            cloud_id,
+            version: 7,
+            updated_at: Millis(0),
+            outlet_id: "o",
+            outlet_code: "JKT",
+        };
+        let from_app = doc(r#"{"price": 9.80000019, "version":1,"cloud_id":"forged","n":1e400}"#);
+        let rest = r#""version":7,"updated_at":"1970-01-01T00:00:00Z","outlet_id":"o","outlet_code":"JKT"}"#;
+        assert_eq!(
+            data(Some(&from_app), &envelope(None)).as_str(),
+            format!(r#"{{"price": 9.80000019,"n":1e400,"id":"p\"1","local_id":"p\"1",{rest}"#)
+        );
+        assert_eq!(
+            data(None, &envelope(Some("c-1"))).as_str(),
+            format!(r#"{{"id":"p\"1","local_id":"p\"1","cloud_id":"c-1",{rest}"#)
+        );
+    }
+}

@@ -26,30 +26,30 @@ pub enum Attempt {
 /// # Panics
 /// When the entity has no items: the schedule names only entities with a head.
 pub fn attempt(entity: &mut Entity, updated_at: Millis) -> Attempt {
-    let cloud_has = entity.record.cloud_has();
     let record = &mut entity.record;
     let head = entity
         .items
         .first_mut()
         .expect("invariant: only an entity with a head is attempted");
-    if head.sent.is_some() {
+    if let Some(sent) = &mut head.sent {
+        sent.open = true;
         head.state = ItemState::Attempted;
         return Attempt::Again;
     }
-    head.operation = match (&head.snapshot, cloud_has) {
-        (None, false) if !record.create_sent => {
-            settle_head(entity);
-            return Attempt::Needless;
+    if head.snapshot.is_none() && !record.cloud_has() && !record.create_sent {
+        settle_head(entity);
+        if entity.items.is_empty() && entity.record.base_doc() == Some(None) {
+            entity.record.set_base(Base::Same);
         }
-        (None, _) => Operation::Delete,
-        (Some(_), true) => Operation::Update,
-        (Some(_), false) => Operation::Create,
-    };
+        return Attempt::Needless;
+    }
+    head.operation = record.operation(head.snapshot.as_ref());
     record.create_sent |= head.operation == Operation::Create;
     head.state = ItemState::Attempted;
     head.sent = Some(Sent {
         base_version: record.cloud_version,
         updated_at,
+        open: true,
     });
     Attempt::First
 }
@@ -77,10 +77,13 @@ pub enum Outcome {
     Conflict,
     /// The mapper keeps it from the cloud.
     Skipped,
-    /// The mapper could not translate it; retried when a person or a change of the plugin asks.
+    /// The mapper could not translate it: nothing was sent now, and what an earlier send left open stays open.
     Parked {
         /// Code and message.
         error: String,
+        /// True: it is tried again with backoff while it has retries. False: when a person or a change of the plugin
+        /// asks.
+        retryable: bool,
     },
 }
 
@@ -133,39 +136,31 @@ pub fn absorb(entity: &mut Entity, change_id: &str, outcome: Outcome, policy: &P
             head.due = Some(policy.retry_at);
             Absorbed::Retry
         }
-        Outcome::Missing => fail(
-            entity,
-            "the cloud's answer has no result for it".to_owned(),
-            true,
-            true,
-            policy,
-        ),
-        Outcome::Failed { error, retryable } => fail(entity, error, retryable, false, policy),
-        Outcome::Parked { error } => {
-            // Nothing left the outlet in this attempt; what an earlier one fixed stays fixed.
-            let head = &mut entity.items[0];
-            head.error = Some(error);
-            head.state = ItemState::Failed;
-            Absorbed::Failed
+        Outcome::Missing => {
+            let error = "the cloud's answer has no result for it".to_owned();
+            fail(entity, error, true, policy)
         }
+        Outcome::Failed { error, retryable } => {
+            if let Some(sent) = &mut entity.items[0].sent {
+                sent.open = false;
+            }
+            fail(entity, error, retryable, policy)
+        }
+        Outcome::Parked { error, retryable } => fail(entity, error, retryable, policy),
     }
 }
 
-fn fail(entity: &mut Entity, error: String, retryable: bool, unknown: bool, policy: &Policy) -> Absorbed {
-    let replaced = policy.coalesce && entity.items.len() > 1;
+fn fail(entity: &mut Entity, error: String, retryable: bool, policy: &Policy) -> Absorbed {
+    let has_cure = policy.coalesce && entity.items.len() > 1;
     let head = &mut entity.items[0];
     head.retries += 1;
     head.error = Some(error);
     if retryable && head.retries <= policy.max_retries {
-        head.state = if unknown {
-            ItemState::Attempted
-        } else {
-            ItemState::Pending
-        };
+        head.state = head.waiting_state();
         head.due = Some(policy.retry_at);
         return Absorbed::Retry;
     }
-    if replaced {
+    if has_cure {
         // A later, whole snapshot waits behind it: that one is its cure (rule 10).
         entity.items.remove(0);
         return Absorbed::Retry;
@@ -179,21 +174,29 @@ fn fail(entity: &mut Entity, error: String, retryable: bool, unknown: bool, poli
 fn succeed(entity: &mut Entity, cloud_id: Option<CloudId>, version: Option<u64>) {
     let Some(head) = settle_head(entity) else { return };
     let record = &mut entity.record;
-    record.base = if entity.items.is_empty() && same_state(record.doc.as_ref(), head.snapshot.as_ref()) {
-        Base::Same
-    } else {
-        Base::Other(head.snapshot)
-    };
-    if cloud_id.is_some() {
-        record.cloud_id = cloud_id;
+    let moves = record
+        .base_doc()
+        .is_none_or(|base| !same_state(base, head.snapshot.as_ref()));
+    if moves || version.is_some() {
+        record.leave_base(version.is_some());
     }
-    // A create may begin a new line of numbers at the cloud.
+    if entity.items.is_empty() && same_state(record.doc.as_ref(), head.snapshot.as_ref()) {
+        record.set_base(Base::Same);
+        record.standing = Standing::Plain;
+    } else {
+        // What was given up or withheld meanwhile still stands out.
+        record.set_base(Base::Other(head.snapshot));
+    }
+    if let Some(id) = cloud_id {
+        record.set_cloud_id(id);
+    }
     record.cloud_version = match (head.operation, version) {
-        (Operation::Create, stated) => stated.unwrap_or(0),
+        // A create may begin a new line of numbers at the cloud.
+        (Operation::Create, Some(stated)) => stated,
         (_, stated) => record.cloud_version.max(stated.unwrap_or(0)),
     };
+    record.settled = Some(head.change_id);
     record.conflicts_in_row = 0;
-    record.standing = Standing::Plain;
 }
 
 /// Settles the attempted head as a success that an update told us of (rule 5), where it is an echo: it carries the
@@ -217,7 +220,8 @@ pub fn give_up(entity: &mut Entity, order: u64) -> Option<Item> {
     Some(entity.items.remove(at))
 }
 
-/// Puts a failed item back: its retries are unused again, its change_id and what was sent stay.
+/// Puts a failed item back: its retries are unused again, its change_id and what was sent stay. One that the cloud
+/// may have applied counts as attempted again; one that it refused does not, so that an update can be decided first.
 pub fn retry(entity: &mut Entity, order: u64) -> bool {
     let Some(item) = entity
         .items
@@ -226,11 +230,7 @@ pub fn retry(entity: &mut Entity, order: u64) -> bool {
     else {
         return false;
     };
-    item.state = if item.sent.is_some() {
-        ItemState::Attempted
-    } else {
-        ItemState::Pending
-    };
+    item.state = item.waiting_state();
     item.retries = 0;
     item.due = None;
     true
@@ -239,3 +239,6 @@ pub fn retry(entity: &mut Entity, order: u64) -> bool {
 fn settle_head(entity: &mut Entity) -> Option<Item> {
     (!entity.items.is_empty()).then(|| entity.items.remove(0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What an update from the cloud means for an entity (rules 4, 5, 12; promises 4 and 7).
 
 use crate::entity::Entity;
+use crate::item::{Item, ItemState};
 use crate::payload::same_state;
 use crate::push::settle_echo;
 use crate::record::{Base, Standing};
@@ -28,73 +29,131 @@ pub enum Received {
     Waits,
 }
 
-/// Judges `update` by its numbers and stamps alone. True: it is older than what the record rests on.
+/// Judges `update` by its names, numbers and stamps alone. True: it is older than what the record rests on, or speaks
+/// of a former entity of another name.
 pub fn is_stale(entity: &Entity, update: &Update) -> bool {
     let record = &entity.record;
-    match update.version {
+    let other_name = |id| update.cloud_id.as_ref().is_some_and(|named| named != id);
+    if record.cloud_id.as_ref().is_some_and(other_name) {
+        return true;
+    }
+    if record.begins_anew(update.cloud_id.as_ref()) {
+        return false;
+    }
+    let older = match update.version {
         Some(version) => version < record.cloud_version,
         None => matches!((update.stamp, record.cloud_stamp), (Some(new), Some(old)) if new < old),
-    }
+    };
+    // A deletion has its content with it.
+    older || (update.body.is_none() && record.is_past(update, None, !entity.items.is_empty()))
 }
 
-/// Whether `update` is newer than the one in the inbox, which then gives way.
+/// Whether `update` is newer than the one in the inbox, which then gives way. Of equal numbers the later stamp
+/// counts, of equal stamps or none the later arrival.
 pub fn supersedes(update: &Update, waiting: &Update) -> bool {
     match (update.version, waiting.version) {
-        (Some(new), Some(old)) => new >= old,
+        (Some(new), Some(old)) if new != old => new > old,
         _ => !matches!((update.stamp, waiting.stamp), (Some(new), Some(old)) if new < old),
     }
 }
 
 /// Takes `update`, with what its mapper made of it, into the entity as far as no strategy is needed. `Contested` and
-/// `Waits` leave the record as it was (but for a settled echo); the caller keeps the update in the inbox.
+/// `Waits` leave the record as it was; the caller keeps the update in the inbox.
 pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
-    if is_stale(entity, update) {
+    if is_stale(entity, update) || says_nothing_new(entity, update, seen) {
         return Received::Stale;
     }
-    let echo = entity
-        .head()
-        .is_some_and(|h| !matches!(seen, Seen::Skipped(_)) && same_state(h.snapshot.as_ref(), seen.doc()));
-    let echoed = settle_echo(entity, update, echo);
+    let skipped = matches!(seen, Seen::Skipped(_));
+    let echo = |head: &Item| !skipped && same_state(head.snapshot.as_ref(), seen.doc());
+    let same_as_head = entity.head().is_some_and(echo);
+    let echoed = settle_echo(entity, update, same_as_head);
     if entity.is_attempted() {
         return Received::Waits;
     }
-    if let Seen::Skipped(_) = seen {
-        if !entity.items.is_empty() {
-            return Received::Contested;
-        }
-        entity.record.adopt(update);
-        return Received::Filtered;
+    let ours = update.change_id.is_some() && entity.record.settled == update.change_id;
+    if ours && !entity.items.is_empty() {
+        // The cloud's own words for our change: what waits goes on from there (rule 5).
+        return go_on(entity, update, Some(seen).filter(|_| !skipped));
     }
-    let same_as_doc =
-        entity.is_known() && entity.record.version > 0 && same_state(entity.record.doc.as_ref(), seen.doc());
-    if same_as_doc {
+    if skipped {
+        return filter(entity, update, echoed);
+    }
+    let record = &entity.record;
+    if record.version > 0 && same_state(record.doc.as_ref(), seen.doc()) {
         return agree(entity, update, echoed);
     }
-    if entity.items.is_empty() {
+    if record.version == 0 && *seen == Seen::Deleted {
+        // Nobody here has heard of it: kept, so that nothing older brings it (promise 7).
         apply(entity, update, seen);
-        return Received::Applied;
+        return Received::Agreed { settled: 0 };
     }
-    let unchanged = entity
-        .record
-        .base_doc()
-        .is_some_and(|base| same_state(base, seen.doc()));
-    if unchanged {
-        entity.record.adopt(update);
-        return Received::Unchanged;
+    let same_as_base = record.base_doc().is_some_and(|base| same_state(base, seen.doc()));
+    if same_as_base && entity.is_unsynced() {
+        return go_on(entity, update, None);
     }
-    Received::Contested
+    if entity.is_unsynced() {
+        return Received::Contested;
+    }
+    apply(entity, update, seen);
+    Received::Applied
+}
+
+/// Whether it repeats what the record has moved on from, or the mapper skips it again.
+fn says_nothing_new(entity: &Entity, update: &Update, seen: &Seen) -> bool {
+    match seen {
+        Seen::Skipped(_) => entity.record.is_at(update),
+        _ => entity
+            .record
+            .is_past(update, seen.doc(), !entity.items.is_empty()),
+    }
+}
+
+/// The outlet's changes go on from the cloud's state, which is `base` where that is another than the base already.
+fn go_on(entity: &mut Entity, update: &Update, base: Option<&Seen>) -> Received {
+    let record = &mut entity.record;
+    let placed = record.is_placed(update);
+    if let Some(seen) = base {
+        record.leave_base(placed);
+        record.set_base(Base::Other(seen.doc().cloned()));
+    } else if placed {
+        record.forget_past();
+    }
+    record.adopt(update);
+    // A change that the cloud refused for its base_version is not to wait for what has come just now.
+    if let Some(head) = entity
+        .items
+        .first_mut()
+        .filter(|head| head.state == ItemState::Pending && head.sent.is_none())
+    {
+        head.due = None;
+    }
+    Received::Unchanged
+}
+
+fn filter(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
+    if !entity.items.is_empty() {
+        return Received::Contested;
+    }
+    entity.record.adopt(update);
+    match echoed {
+        true => Received::Agreed { settled: 1 },
+        false => Received::Filtered,
+    }
 }
 
 fn agree(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
     let record = &mut entity.record;
     let settled = u32::try_from(entity.items.len()).unwrap_or(u32::MAX);
-    let known = update.version.is_some_and(|v| v == record.cloud_version)
-        || (update.version.is_none() && update.stamp == record.cloud_stamp);
-    if known && settled == 0 && !echoed && record.base == Base::Same && record.cloud_id == update.cloud_id {
+    let agreed = record.base == Base::Same && record.standing == Standing::Plain;
+    if agreed && settled == 0 && !echoed && record.is_at(update) {
         return Received::Stale;
     }
+    let placed = record.is_placed(update);
+    if placed || record.base != Base::Same {
+        record.leave_base(placed);
+    }
     entity.items.clear();
-    record.base = Base::Same;
+    record.set_base(Base::Same);
     record.standing = Standing::Plain;
     record.conflicts_in_row = 0;
     record.adopt(update);
@@ -106,13 +165,18 @@ fn agree(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
 /// The record becomes the cloud's state: its document, its names, its number.
 pub(crate) fn apply(entity: &mut Entity, update: &Update, seen: &Seen) {
     let record = &mut entity.record;
+    record.leave_base(record.is_placed(update));
     record.version = (record.version + 1).max(update.version.unwrap_or(0));
     record.doc = seen.doc().cloned();
-    record.base = Base::Same;
+    record.set_base(Base::Same);
     record.standing = Standing::Plain;
+    record.conflicts_in_row = 0;
     record.modified_by = update.by.clone();
     if let Some(stamp) = update.stamp {
         record.modified = record.modified.later(stamp.into());
     }
     record.adopt(update);
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 use crate::id::CloudId;
 use crate::json::Doc;
 use crate::offset::Stamp;
+use crate::past::Past;
 use crate::stamp::Millis;
 use crate::update::Update;
 use serde::{Deserialize, Serialize};
@@ -127,7 +128,11 @@ pub struct Record {
     pub cloud_stamp: Option<Millis>,
     /// The document both sides last agreed on.
     pub base: Base,
-    /// A create was sent at some time: the cloud may know the entity by its local id.
+    /// What it was before, where the cloud has not numbered it since.
+    pub past: Option<Past>,
+    /// The change last settled as a success: an update that names it is an echo (rule 5).
+    pub settled: Option<String>,
+    /// A create was sent since the cloud was last known not to have the entity.
     pub create_sent: bool,
     /// Filtered or diverged.
     pub standing: Standing,
@@ -160,6 +165,26 @@ impl Record {
         matches!(self.base_doc(), Some(Some(_)))
     }
 
+    /// Whether the cloud's word for the entity may be our local id: it was told of it, and gave no name of its own
+    /// (rule 9).
+    pub fn answers_to_local_id(&self) -> bool {
+        self.cloud_id.is_none() && (self.create_sent || self.base != Base::Never)
+    }
+
+    /// Whether both sides rest on different states though nothing waits: the mapper kept the outlet's from the cloud.
+    pub fn is_withheld(&self) -> bool {
+        self.standing == Standing::Filtered && self.base != Base::Same
+    }
+
+    /// What a change to `snapshot` is to the cloud, as far as is known now.
+    pub(crate) fn operation(&self, snapshot: Option<&Doc>) -> Operation {
+        match (snapshot, self.cloud_has()) {
+            (None, _) => Operation::Delete,
+            (Some(_), true) => Operation::Update,
+            (Some(_), false) => Operation::Create,
+        }
+    }
+
     /// Where it stands towards the cloud.
     pub fn sync_status(&self) -> SyncStatus {
         if self.conflict.is_some() {
@@ -190,15 +215,34 @@ impl Record {
         self.doc = doc;
     }
 
+    /// What both sides agree on is now `base`. When the cloud has no such entity any more, it knows no create either.
+    pub(crate) fn set_base(&mut self, base: Base) {
+        self.base = base;
+        if self.base_doc() == Some(None) {
+            self.create_sent = false;
+        }
+    }
+
+    /// The cloud calls the entity this.
+    pub(crate) fn set_cloud_id(&mut self, id: CloudId) {
+        if self.begins_anew(Some(&id)) {
+            self.begin_anew();
+        }
+        if let Some(past) = &mut self.past {
+            past.former_id = None;
+        }
+        self.cloud_id = Some(id);
+    }
+
     /// Takes over the cloud's names and numbers for a state that this record now rests on.
     pub(crate) fn adopt(&mut self, update: &Update) {
-        // A deletion names an entity that is gone: what comes after it is another one there (rule 8).
+        // A deletion names an entity that is gone: what lives on is another one there (rule 8).
         if let Some(id) = update
             .cloud_id
             .as_ref()
-            .filter(|_| update.body.is_some() || self.version == 0)
+            .filter(|_| update.body.is_some() || self.doc.is_none())
         {
-            self.cloud_id = Some(id.clone());
+            self.set_cloud_id(id.clone());
         }
         if let Some(version) = update.version {
             self.cloud_version = version;
@@ -206,5 +250,17 @@ impl Record {
         if update.stamp.is_some() {
             self.cloud_stamp = update.stamp;
         }
+        if self.settled.is_some() && self.settled != update.change_id {
+            self.settled = None;
+        }
+    }
+
+    /// Whether `update` stands where this record does already: nothing can be adopted from it.
+    pub(crate) fn is_at(&self, update: &Update) -> bool {
+        let same_place = match update.version {
+            Some(version) => version == self.cloud_version,
+            None => update.stamp.is_none() || update.stamp == self.cloud_stamp,
+        };
+        same_place && (update.cloud_id.is_none() || update.cloud_id == self.cloud_id)
     }
 }

@@ -2,12 +2,13 @@
 //! which the engine commits with it.
 
 use crate::entity::Entity;
-use crate::item::{Item, ItemState};
+use crate::item::Item;
 use crate::json::Doc;
 use crate::offset::Stamp;
+use crate::past::Past;
 use crate::payload::same_state;
 use crate::receive::apply;
-use crate::record::{Base, Operation, Standing};
+use crate::record::{Base, Standing};
 use crate::stamp::Millis;
 use crate::update::{Seen, Update};
 
@@ -56,6 +57,9 @@ pub struct Means {
 
 /// Carries out `decision` on an entity whose waiting changes meet `update`, and empties the inbox (unless deferred).
 /// The entity must hold all its items.
+///
+/// # Panics
+/// When there are fewer new change_ids than items.
 pub fn settle(entity: &mut Entity, update: &Update, seen: &Seen, decision: &Decision, means: Means) {
     entity.record.conflicts_in_row += 1;
     match decision {
@@ -64,15 +68,10 @@ pub fn settle(entity: &mut Entity, update: &Update, seen: &Seen, decision: &Deci
             entity.record.conflict = Some(means.conflict_id);
             return;
         }
-        Decision::TakeCloud => {
-            entity.items.clear();
-            apply(entity, update, seen);
-        }
-        Decision::Merge(doc) if same_state(Some(doc), seen.doc()) => {
-            entity.items.clear();
-            apply(entity, update, seen);
-        }
-        Decision::KeepLocal => keep_local(entity, update, seen, means.change_ids),
+        Decision::TakeCloud => take_cloud(entity, update, seen),
+        Decision::Merge(doc) if same_state(Some(doc), seen.doc()) => take_cloud(entity, update, seen),
+        Decision::Delete if *seen == Seen::Deleted => take_cloud(entity, update, seen),
+        Decision::KeepLocal => keep_local(entity, update, seen, means),
         Decision::Merge(doc) => replace(entity, update, seen, Some(doc.clone()), means),
         Decision::Delete => replace(entity, update, seen, None, means),
     }
@@ -80,28 +79,62 @@ pub fn settle(entity: &mut Entity, update: &Update, seen: &Seen, decision: &Deci
     entity.record.conflict = None;
 }
 
+fn take_cloud(entity: &mut Entity, update: &Update, seen: &Seen) {
+    entity.items.clear();
+    apply(entity, update, seen);
+}
+
 /// The cloud's state becomes the base that everything waiting now rests on.
 fn rebase(entity: &mut Entity, update: &Update, seen: &Seen) {
     let record = &mut entity.record;
-    record.base = Base::Other(seen.doc().cloned());
+    record.leave_base(record.is_placed(update));
+    record.set_base(match seen {
+        // It has the entity, but in a state that has no form here: its own will do.
+        Seen::Skipped(_) => Base::Other(update.body.clone()),
+        Seen::Doc(_) | Seen::Deleted => Base::Other(seen.doc().cloned()),
+    });
     record.standing = Standing::Plain;
     record.adopt(update);
     if update.body.is_none() {
         // The cloud's entity is gone; what goes on is a new one there (rule 8).
-        record.cloud_id = None;
+        let known = record.cloud_id.take();
+        let past = record.past.get_or_insert_default();
+        past.former_id = update.cloud_id.clone().or(known).or(past.former_id.take());
+        if *past == Past::default() {
+            record.past = None;
+        }
     }
 }
 
-fn keep_local(entity: &mut Entity, update: &Update, seen: &Seen, change_ids: Vec<String>) {
+fn keep_local(entity: &mut Entity, update: &Update, seen: &Seen, means: Means) {
     rebase(entity, update, seen);
-    entity.record.version = entity.record.next_version();
-    let version = entity.record.version;
-    let last = entity.items.len().saturating_sub(1);
-    for ((at, item), change_id) in entity.items.iter_mut().enumerate().zip(change_ids) {
-        item.renew(change_id);
-        if at == last {
-            item.version = version;
+    let record = &mut entity.record;
+    // The document stays; its number only has to be above the cloud's.
+    record.version = record.version.max(record.cloud_version + 1);
+    let mut change_ids = means.change_ids.into_iter();
+    let mut next_id = || {
+        change_ids
+            .next()
+            .expect("invariant: a new change_id for each item")
+    };
+    for item in &mut entity.items {
+        item.renew(next_id());
+    }
+    match entity.items.last_mut() {
+        // The change that made the document may have been given up; decided for, it goes with the last that waits.
+        Some(tail) => {
+            tail.snapshot = record.doc.clone();
+            tail.version = record.version;
+            tail.modified = record.modified.clone();
         }
+        // Nothing waits: all was given up or withheld.
+        None => {
+            let item = Item::of(record, means.order, next_id(), means.now);
+            entity.items.push(item);
+        }
+    }
+    if let Some(head) = entity.items.first_mut() {
+        head.operation = record.operation(head.snapshot.as_ref());
     }
 }
 
@@ -110,29 +143,11 @@ fn replace(entity: &mut Entity, update: &Update, seen: &Seen, doc: Option<Doc>, 
     let record = &mut entity.record;
     record.version = record.next_version();
     record.modified = record.modified.later(means.stamp);
-    record.doc = doc.clone();
-    entity.items.clear();
-    if same_state(doc.as_ref(), seen.doc()) {
-        record.base = Base::Same;
-        return;
-    }
-    let operation = match (&doc, record.cloud_has()) {
-        (None, _) => Operation::Delete,
-        (Some(_), true) => Operation::Update,
-        (Some(_), false) => Operation::Create,
-    };
-    entity.items.push(Item {
-        order: means.order,
-        change_id: means.change_ids.into_iter().next().unwrap_or_default(),
-        operation,
-        snapshot: doc,
-        version: record.version,
-        modified: record.modified.clone(),
-        created_at: means.now,
-        state: ItemState::Pending,
-        retries: 0,
-        due: None,
-        error: None,
-        sent: None,
-    });
+    record.doc = doc;
+    let change_id = means.change_ids.into_iter().next();
+    let change_id = change_id.expect("invariant: a new change_id for what a verdict makes");
+    entity.items = vec![Item::of(record, means.order, change_id, means.now)];
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,14 @@ pub struct Update {
     pub body: Option<Doc>,
 }
 
+impl Update {
+    /// Whether the cloud says when it came to be. An update without number and stamp can be applied where nothing is
+    /// unsynced; else the entity is better pulled (rule 4).
+    pub fn is_ordered(&self) -> bool {
+        self.version.is_some() || self.stamp.is_some()
+    }
+}
+
 /// An update's state in the outlet's shape, after its mapper.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {

@@ -2,10 +2,10 @@
 //! TLS it trusts; the calls are in `calls`, the sending in `send`.
 
 use super::address::{BaseUrl, UrlError, check_url, segment};
-use crate::clock::Clock;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+use selaras_core::clock::Clock;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +118,7 @@ pub fn plain_client() -> Result<reqwest::Client, SetupError> {
         .tls_backend_preconfigured(tls(true)?)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .timeout(std::time::Duration::from_secs(30))
+        .timeout(std::time::Duration::from_secs(90))
         .build()?)
 }
 

@@ -4,10 +4,10 @@
 use super::answer::{self, Head, date_header_ms};
 use super::client::{Client, Inner};
 use super::error::LinkError;
-use crate::clock::Clock;
 use bytes::Bytes;
 use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};
+use selaras_core::clock::Clock;
 use selaras_core::offset::Reading;
 use selaras_core::stamp::Millis;
 use sha2::{Digest, Sha256};

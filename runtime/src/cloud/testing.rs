@@ -1,7 +1,7 @@
 //! A server for this module's tests that shows a request's very bytes and answers with any bytes at all.
 
 use super::client::{ApiKey, Client, CloudConfig};
-use crate::clock::Clock;
+use selaras_core::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

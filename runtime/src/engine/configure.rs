@@ -45,10 +45,17 @@ impl Engine {
     ///
     /// # Errors
     /// See [`ConfigError`].
-    pub async fn create_outlet(&self, patch: OutletPatch, actor: &Actor) -> Result<OutletView, ConfigError> {
+    pub async fn create_outlet(
+        &self,
+        mut patch: OutletPatch,
+        actor: &Actor,
+    ) -> Result<OutletView, ConfigError> {
         if self.settings().stored.is_some() {
             return Err(ConfigError::Exists);
         }
+        // A configuration that is made whole has the contract's defaults, not the environment's.
+        patch.sync_enabled.get_or_insert(true);
+        patch.sync_interval_minutes.get_or_insert(5);
         self.store_outlet(patch, actor).await
     }
 
@@ -298,9 +305,9 @@ impl Engine {
         }
         if let Some(bytes) = patch.max_document_bytes {
             check(
-                (1024..=4 << 20).contains(&bytes),
+                (1..=4 << 20).contains(&bytes),
                 "max_document_bytes",
-                "1,024 to 4,194,304",
+                "1 to 4,194,304",
             );
         }
         if problems.is_empty() {

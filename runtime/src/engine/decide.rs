@@ -7,9 +7,10 @@ use crate::engine::api::{Resolution, Unavailable};
 use crate::engine::case::{Asked, Contest};
 use crate::engine::plugins::{StoreLookup, context, map_to_local};
 use crate::engine::settings::Settings;
+use crate::engine::tell::note_decision;
 use crate::engine::tx::{Tx, TxError, feed_row};
 use crate::plugin::{self, Failure};
-use crate::store::rows::{Origin, put};
+use crate::store::rows::{Origin, Rows, put};
 use crate::store::{Counter, keys};
 use selaras_core::conflict::{Conflict, Phase};
 use selaras_core::entity::Entity;
@@ -316,7 +317,7 @@ impl Engine {
         while !left.is_empty() {
             let mut tx = Tx::new(&self.inner.rows, settings);
             for one in &left {
-                self.add(&mut tx, one);
+                self.add(&mut tx, one)?;
             }
             match tx.commit().await {
                 Ok(_) => {
@@ -334,13 +335,14 @@ impl Engine {
         Ok(())
     }
 
-    fn add(&self, tx: &mut Tx<'_>, settled: &Settled) {
+    fn add(&self, tx: &mut Tx<'_>, settled: &Settled) -> Result<(), Unavailable> {
         tx.track(settled.before.clone(), settled.after.clone());
         if let Some((update, failure)) = &settled.parked {
             self.park(tx, &settled.before.key, update, failure);
         }
         if let Some(conflict) = &settled.conflict {
-            write_conflict(tx, conflict, settled.before.record.conflict.is_some());
+            let was_open = settled.before.record.conflict.is_some();
+            write_conflict(&self.inner.rows, tx, &mut conflict.clone(), was_open)?;
             if conflict.phase == Phase::Resolved {
                 tracing::info!(
                     key = %settled.before.key, conflict = conflict.id, decision = conflict.decision,
@@ -355,12 +357,21 @@ impl Engine {
             let row = feed_row(&settled.after, origin);
             tx.feed(&row);
         }
+        Ok(())
     }
 }
 
-/// Writes a conflict's record and keeps the list of open ones.
-pub(super) fn write_conflict(tx: &mut Tx<'_>, conflict: &Conflict, was_open: bool) {
-    let Ok(number) = conflict.id.parse() else { return };
+/// Writes a conflict's record, keeps the list of open ones, and notes a decision the cloud may want to hear of.
+pub(super) fn write_conflict(
+    rows: &Rows,
+    tx: &mut Tx<'_>,
+    conflict: &mut Conflict,
+    was_open: bool,
+) -> Result<(), Unavailable> {
+    let Ok(number) = conflict.id.parse() else {
+        return Ok(());
+    };
+    note_decision(rows, tx, conflict)?;
     put(&mut tx.batch, keys::numbered(keys::CONFLICT, number), conflict);
     match conflict.phase {
         Phase::Open => {
@@ -374,6 +385,7 @@ pub(super) fn write_conflict(tx: &mut Tx<'_>, conflict: &Conflict, was_open: boo
             tx.batch.count(Counter::ResolvedConflicts, 1);
         }
     }
+    Ok(())
 }
 
 enum Compared {

@@ -6,6 +6,7 @@ use crate::engine::api::{
     BulkElement, Hook, HookConflict, HookError, HookOutcome, HookResult, HookUpdate, Resolution, Unavailable,
 };
 use crate::engine::inflow::{Arrival, Became, Landing};
+use crate::engine::tell::Hint;
 use crate::store::rows::{ParkedRow, RowError, encode, put};
 use crate::store::{Batch, Counter, keys};
 use selaras_core::id::{CloudId, EntityId, EntityKey};
@@ -234,12 +235,18 @@ impl Engine {
         let key = self.known(&arrival)?;
         let mut batch = Batch::new();
         taken(&mut batch);
+        let record = match &key {
+            Some(key) => self.inner.rows.record(key)?,
+            None => None,
+        };
         if let (Some(key), Some(conflict_id)) = (&key, &hint.conflict_id) {
-            put(
-                &mut batch,
-                keys::entity(keys::HINT, key),
-                &(conflict_id, hint.resolution_required),
-            );
+            let kept = Hint {
+                conflict_id: conflict_id.clone(),
+                required: hint.resolution_required,
+                unsynced: record.as_ref().is_some_and(|record| record.waiting > 0),
+                decided: None,
+            };
+            put(&mut batch, keys::entity(keys::HINT, key), &kept);
         }
         match self.inner.rows.store().commit(batch).await {
             Ok(_) => {}
@@ -247,10 +254,6 @@ impl Engine {
             Err(error) => return Err(Unavailable::Store(error.to_string()).into()),
         }
         self.trigger();
-        let record = match &key {
-            Some(key) => self.inner.rows.record(key)?,
-            None => None,
-        };
         let open = record.as_ref().and_then(|record| record.conflict.clone());
         let resolution = if open.is_some() {
             Resolution::Manual

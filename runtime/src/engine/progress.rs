@@ -61,7 +61,7 @@ impl Progress {
                 count.conflicts += 1;
                 self.wants_pull |= !side_came;
             }
-            Outcome::Failed { error, .. } | Outcome::Parked { error } => {
+            Outcome::Failed { error, .. } | Outcome::Parked { error, .. } => {
                 count.failed += 1;
                 self.push_failed += 1;
                 self.error = Some(error.clone());

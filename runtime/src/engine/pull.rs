@@ -59,12 +59,7 @@ impl Engine {
                     continue;
                 }
                 Some(Err(error)) => {
-                    let settings = self.settings();
-                    let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-                    self.inner
-                        .link
-                        .lock()
-                        .failed(&error, 0, &settings.sync, now, random);
+                    self.link_failed(&error, 0);
                     return Err(Trouble::Link(error));
                 }
             };

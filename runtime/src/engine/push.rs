@@ -128,12 +128,7 @@ impl Engine {
             progress.error = Some(error.to_string());
             return Ok(Next::Go);
         }
-        let settings = self.settings();
-        let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-        self.inner
-            .link
-            .lock()
-            .failed(&error, shipment.parcels.len(), &settings.sync, now, random);
+        self.link_failed(&error, shipment.parcels.len());
         Ok(Next::Stop(error))
     }
 
@@ -300,12 +295,9 @@ impl Engine {
             Err(failure) => {
                 let error = format!("{}: {}", failure.code.as_str(), failure.message);
                 tracing::warn!(key = %entity.key, error, "a change is parked: its mapper could not handle it");
-                let outcome = match failure.retryable {
-                    true => Outcome::Failed {
-                        error: error.clone(),
-                        retryable: true,
-                    },
-                    false => Outcome::Parked { error: error.clone() },
+                let outcome = Outcome::Parked {
+                    error: error.clone(),
+                    retryable: failure.retryable,
                 };
                 absorb(entity, &change_id, outcome, &self.policy(settings, entity));
                 progress.push_failed(&entity_type, error);

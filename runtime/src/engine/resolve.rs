@@ -43,9 +43,9 @@ impl Engine {
         let asked = self.answer(&contest, &request, actor).await?;
         let origin = (asked.decision != Decision::KeepLocal).then_some(Origin::Resolution);
         let settings = self.settings();
-        let (before, after, conflict, resolution) = self.settle_contest(contest, asked);
+        let (before, after, mut conflict, resolution) = self.settle_contest(contest, asked);
         let mut tx = Tx::new(&self.inner.rows, &settings);
-        write_conflict(&mut tx, &conflict, true);
+        write_conflict(&self.inner.rows, &mut tx, &mut conflict, true)?;
         if let Some(origin) = origin {
             let row = feed_row(&after, origin);
             tx.feed(&row);

@@ -144,6 +144,7 @@ impl Engine {
             self.push(&cloud, stop, progress).await?;
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);
+            self.tell(&cloud, stop).await?;
             let wants_pull = std::mem::take(&mut progress.wants_pull);
             let more = again.load(Ordering::Relaxed) || wants_pull || tally.settled > 0;
             if !more {
@@ -165,12 +166,7 @@ impl Engine {
             // A cloud may have no such call; it is there.
             Err(crate::cloud::LinkError::NotFound(_)) => Ok(()),
             Err(error) => {
-                let settings = self.settings();
-                let (now, random) = (self.inner.time.clock().mono_ms(), self.inner.time.random());
-                self.inner
-                    .link
-                    .lock()
-                    .failed(&error, 0, &settings.sync, now, random);
+                self.link_failed(&error, 0);
                 Err(Trouble::Link(error))
             }
         }
@@ -182,6 +178,16 @@ impl Engine {
         if let Some(timing) = timing {
             self.inner.time.measure(timing.sent, timing.received, timing.date);
         }
+    }
+
+    /// A call that carried `sent` items failed: the link pauses.
+    pub(crate) fn link_failed(&self, error: &crate::cloud::LinkError, sent: usize) {
+        let settings = self.settings();
+        let (now, random) = (self.mono_ms(), self.random());
+        self.inner
+            .link
+            .lock()
+            .failed(error, sent, &settings.sync, now, random);
     }
 
     async fn record_run(

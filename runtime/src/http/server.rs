@@ -86,7 +86,7 @@ impl Server {
                 () = stop.cancelled() => break,
                 Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
                 (slot, stream, peer) = accept(&self.listener, &slots) => {
-                    let connection = serve_connection(stream, peer, app.clone(), limits.clone(), stop.clone());
+                    let connection = serve_connection(stream, peer, app.clone(), limits.clone(), stop.child_token());
                     connections.spawn(async move {
                         connection.await;
                         drop(slot);
@@ -144,7 +144,6 @@ async fn serve_connection(
             .header_read_timeout(limits.header_timeout)
             .max_header_size(limits.max_header_bytes)
             .max_buf_size(limits.max_header_bytes.max(64 * 1024))
-            .pipeline_flush(true)
             .serve_connection(io, service)
     );
     let ended = tokio::select! {

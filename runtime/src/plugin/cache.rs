@@ -88,7 +88,12 @@ impl Cache {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
-            files.push((entry.metadata()?.modified()?, entry.path()));
+            match entry.metadata() {
+                Ok(metadata) => files.push((metadata.modified()?, entry.path())),
+                // Another thread's temporary file, which has its own name by now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         files.sort();
         let surplus = files.len().saturating_sub(MAX_FILES);

@@ -29,6 +29,9 @@ const GATES: usize = 2;
 /// Room for the compiler, whose recursion follows the component's nesting.
 const GATE_STACK: usize = 8 << 20;
 
+/// Each thread may hold an instance, and each instance takes 32 GiB of address space.
+const MAX_THREADS: usize = 64;
+
 /// What the host needs to know.
 #[derive(Clone)]
 pub struct HostConfig {
@@ -36,7 +39,7 @@ pub struct HostConfig {
     pub cache_dir: Option<PathBuf>,
     /// Key of the cache's MAC. Secret, and the same over restarts.
     pub cache_key: [u8; 32],
-    /// Threads that calls run on, at least one.
+    /// Threads that calls run on, 1 to 64.
     pub threads: usize,
     /// Limits of every plugin.
     pub limits: Limits,
@@ -83,7 +86,7 @@ impl Host {
             limits,
             monotonic_us,
         } = config;
-        let threads = threads.max(1);
+        let threads = threads.clamp(1, MAX_THREADS);
         let slots = u32::try_from(threads + GATES).unwrap_or(u32::MAX);
         let engine = engine::start(slots, &limits)?;
         let cache = cache_dir.and_then(|dir| {
@@ -157,9 +160,11 @@ impl Host {
         name: Option<&str>,
         source: Source,
     ) -> Result<PluginInfo, Refusal> {
-        admitted
-            .and_then(|plugin| self.0.registry.register(plugin, source.clone()))
-            .inspect_err(|refusal| self.0.registry.refuse(name, &source, refusal))
+        let registered = admitted.and_then(|plugin| self.0.registry.register(plugin, source.clone()));
+        if let Err(refusal) = &registered {
+            self.0.registry.refuse(name, source, refusal);
+        }
+        registered
     }
 
     /// Runs the gate on threads of its own: the compiler wants stack, and a panic must not travel.

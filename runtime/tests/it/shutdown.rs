@@ -71,8 +71,8 @@ async fn being_killed_over_and_over_while_it_works_loses_and_repeats_nothing() {
     let mut outlet = Outlet::of(&cloud).await;
     let orders = crate::harness::northwind::of("order");
     for part in orders.chunks(120) {
-        outlet.hand_over(part).await;
         let seen = cloud.calls(Call::Batch).len();
+        outlet.hand_over(part).await;
         wait::until_true("the next batch to leave", || {
             cloud.calls(Call::Batch).len() > seen
         })

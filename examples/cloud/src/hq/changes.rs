@@ -129,7 +129,8 @@ pub(super) async fn apply(
             .map_or(Ok(()), |id| check_name("id", id))
             .map_err(ApiError::invalid)?;
     }
-    let (by, tell) = (hq.name.clone(), cloud.webhooks && notify.notify);
+    let (by, edited_at) = (hq.name.clone(), hq.edited_at.clone());
+    let tell = cloud.webhooks && notify.notify;
     let changed = cloud
         .store
         .write_unless_refused(move |tx| {
@@ -137,7 +138,7 @@ pub(super) async fn apply(
             let now = clock::stamp(now_ms);
             let mut changed = Vec::with_capacity(edits.len());
             for edit in &edits {
-                match edit::apply(tx, edit, &by, &now)? {
+                match edit::apply(tx, edit, &by, edited_at.as_ref().unwrap_or(&now))? {
                     Ok(entity) => changed.push(entity),
                     Err(refusal) => return Ok(Err(refusal)),
                 }

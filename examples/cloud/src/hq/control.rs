@@ -136,6 +136,6 @@ pub async fn outage(State(cloud): State<Shared>, _: Headquarters) -> ApiResult {
 pub async fn set_outage(State(cloud): State<Shared>, _: Headquarters, body: Body) -> ApiResult {
     let asked: Outage = body.json()?;
     cloud.set_down(asked.on);
-    tracing::warn!(on = asked.on, "the cloud plays dead");
+    tracing::warn!(on = asked.on, "the outage was switched");
     Ok(success(StatusCode::OK, &asked))
 }

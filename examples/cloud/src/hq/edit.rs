@@ -32,7 +32,8 @@ pub struct Edit {
     pub if_version: Option<u64>,
 }
 
-/// Applies an edit; a refusal leaves everything as it was. An edit that changes nothing makes no new version.
+/// Applies an edit made at `at`; a refusal leaves everything as it was. An edit that changes nothing makes no new
+/// version.
 ///
 /// # Errors
 /// When the store fails.
@@ -40,7 +41,7 @@ pub fn apply(
     tx: &Transaction<'_>,
     edit: &Edit,
     by: &str,
-    now: &Stamp,
+    at: &Stamp,
 ) -> Result<Result<Entity, ApiError>, StoreError> {
     let found = match &edit.id {
         Some(id) => entities::by_any_id(tx, &edit.entity_type, id)?,
@@ -73,7 +74,7 @@ pub fn apply(
     }
     let state = NewState {
         doc: doc.as_deref(),
-        updated_at: now,
+        updated_at: at,
         updated_by: by,
         change_id: None,
     };

@@ -148,6 +148,26 @@ async fn if_match_guards_an_edit() {
 }
 
 #[tokio::test]
+async fn an_edit_handed_over_later_keeps_its_time_but_stamps_never_go_back() {
+    let cloud = TestCloud::start().await;
+    cloud.push(0, &[item("create", "p-1", "", "c1", 0)]).await;
+    let bearer = format!("Bearer {}", crate::harness::HQ_KEY);
+    let edit = async |at: &str, body: &str| {
+        let headers = [("authorization", bearer.as_str()), ("x-edited-at", at)];
+        cloud
+            .call(Method::PATCH, "/hq/entities/product/p-1", &headers, body)
+            .await
+    };
+    let edited = edit("2026-01-28T17:00:00+07:00", r#"{"n":1}"#).await.data();
+    assert_eq!(edited["updated_at"], "2026-01-28T10:00:00.000Z");
+    let edited = edit("2026-01-01T00:00:00Z", r#"{"n":2}"#).await.data();
+    assert_eq!(edited["updated_at"], "2026-01-28T10:00:00.000Z");
+    edit("yesterday", r#"{"n":3}"#)
+        .await
+        .refused(422, "invalid_value");
+}
+
+#[tokio::test]
 async fn the_outage_leaves_only_headquarters() {
     let cloud = TestCloud::start().await;
     cloud.hq(Method::POST, "/outage", r#"{"on":true}"#).await.data();

@@ -15,7 +15,8 @@ pub(crate) async fn live() -> Response {
     reply::ok("up", Live { status: "ok" })
 }
 
-/// The store is open and the plugins are loaded; 503 with what is not.
+/// The store is open and the plugins are loaded; 503 with what is not. A plugin file that was refused is named here,
+/// and keeps nothing else from working.
 pub(crate) async fn ready(State(http): State<Shared>) -> Response {
     #[derive(Serialize)]
     struct NotReady<'a> {
@@ -25,11 +26,29 @@ pub(crate) async fn ready(State(http): State<Shared>) -> Response {
         problems: Vec<String>,
     }
     #[derive(Serialize)]
-    struct Ready {
+    struct Refused<'a> {
+        plugin: &'a str,
+        problem: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Ready<'a> {
         status: &'static str,
+        plugin_problems: Vec<Refused<'a>>,
     }
     match http.engine.ready() {
-        Ok(()) => reply::ok("ready", Ready { status: "ready" }),
+        Ok(()) => {
+            let problems = http.engine.plugin_problems().iter();
+            let plugin_problems = problems
+                .map(|(plugin, problem)| Refused { plugin, problem })
+                .collect();
+            reply::ok(
+                "ready",
+                Ready {
+                    status: "ready",
+                    plugin_problems,
+                },
+            )
+        }
         Err(problems) => {
             let body = NotReady {
                 success: false,

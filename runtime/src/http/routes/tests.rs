@@ -34,7 +34,7 @@ fn filled(path: &str) -> String {
 
 #[tokio::test]
 async fn every_route_but_the_public_ones_answers_401_without_a_token() {
-    let app = app();
+    let app = app().await;
     for entry in table() {
         let (status, headers, json) = send(
             &app,
@@ -94,7 +94,7 @@ async fn an_unknown_route_is_an_envelope_with_the_request_id() {
     let asked = request(&Method::GET, "/api/v1/nothing")
         .header("X-Request-ID", "r-77")
         .body(Body::empty());
-    let (status, headers, json) = send(&app(), asked.unwrap()).await;
+    let (status, headers, json) = send(&app().await, asked.unwrap()).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(headers["x-request-id"], "r-77");
     assert_eq!(
@@ -109,7 +109,7 @@ async fn a_wrong_method_is_405_and_says_which_are_right() {
     let asked = request(&Method::DELETE, "/api/v1/changes")
         .body(Body::empty())
         .unwrap();
-    let (status, headers, json) = send(&app(), asked).await;
+    let (status, headers, json) = send(&app().await, asked).await;
     assert_eq!(
         (status, &json["error"]),
         (StatusCode::METHOD_NOT_ALLOWED, &"method_not_allowed".into())
@@ -123,14 +123,14 @@ async fn a_login_that_misses_a_field_is_400_and_names_it() {
     let asked = request(&Method::POST, "/api/v1/auth/login")
         .body(Body::from(r#"{"username":"ani"}"#))
         .unwrap();
-    let (status, _, json) = send(&app(), asked).await;
+    let (status, _, json) = send(&app().await, asked).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(json["details"][0]["field"], "password");
 }
 
 #[tokio::test]
 async fn the_sixth_wrong_password_is_429_with_retry_after() {
-    let app = app();
+    let app = app().await;
     let mut seen = Vec::new();
     for _ in 0..6 {
         let body = Body::from(r#"{"username":"admin","password":"wrong"}"#);

@@ -20,7 +20,7 @@ async fn start(limits: Limits) -> Running {
     let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = server.local_addr();
     let stop = CancellationToken::new();
-    let served = tokio::spawn(server.serve(testing::app(), limits, stop.clone()));
+    let served = tokio::spawn(server.serve(testing::app().await, limits, stop.clone()));
     Running {
         address,
         stop,

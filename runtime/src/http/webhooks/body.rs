@@ -27,7 +27,7 @@ pub(super) struct Read {
 /// Reads what age and dedup need.
 ///
 /// # Errors
-/// 400 when `event` belongs to another path or `timestamp` is no time.
+/// 422 when `event` belongs to another path or `timestamp` is no time.
 pub(super) fn read(doc: &Doc, path: Path) -> Result<Read, ApiError> {
     let fields = object(doc);
     let text = |name: &str| fields.raw(name).and_then(Text::from_json).map(|text| text.0);
@@ -36,11 +36,9 @@ pub(super) fn read(doc: &Doc, path: Path) -> Result<Read, ApiError> {
     }
     let timestamp = match fields.raw("timestamp") {
         None => None,
-        Some(raw) => Some(Millis::from_json(raw).ok_or_else(|| {
-            let problem = Millis::EXPECTED;
-            ApiError::bad_request("invalid_timestamp", format!("timestamp {problem}"))
-                .detail("timestamp", problem)
-        })?),
+        Some(raw) => {
+            Some(Millis::from_json(raw).ok_or_else(|| ApiError::invalid("timestamp", Millis::EXPECTED))?)
+        }
     };
     let event_id = text("event_id").filter(|id| !id.is_empty());
     let is_stated = match path {
@@ -85,7 +83,7 @@ fn check_event(event: &str, entity_type: &str, path: Path) -> Result<(), ApiErro
         return Ok(());
     }
     let problem = format!("{event:?} does not belong to …/webhooks/cloud/{}", path.as_str());
-    Err(ApiError::bad_request(
+    Err(ApiError::unprocessable(
         "event_mismatch",
         format!("event {problem}: send it to its own path"),
     )

@@ -30,8 +30,9 @@ struct BindingBody<'a> {
     strategy: &'a str,
     mapper: Option<&'a str>,
     settings: Raw<'a>,
-    cloud_type: &'a str,
-    collection: &'a str,
+    /// Each type has its own; the default names none.
+    cloud_type: Option<&'a str>,
+    collection: Option<&'a str>,
     route: Route,
     coalesce: bool,
     priority: u8,
@@ -40,13 +41,14 @@ struct BindingBody<'a> {
 
 impl<'a> BindingBody<'a> {
     fn new(entity_type: &'a str, binding: &'a Binding) -> Self {
+        let own = |name: &'a str| (entity_type != ANY_TYPE).then_some(name);
         Self {
             entity_type,
             strategy: &binding.strategy,
             mapper: binding.mapper.as_deref(),
             settings: Raw::from(&binding.settings),
-            cloud_type: &binding.cloud_type,
-            collection: &binding.collection,
+            cloud_type: own(&binding.cloud_type),
+            collection: own(&binding.collection),
             route: binding.route,
             coalesce: binding.coalesce,
             priority: binding.priority,

@@ -14,6 +14,8 @@ use serde::{Serialize, Serializer};
 
 /// What a configuration must name.
 const REQUIRED: [&str; 4] = ["outlet_id", "outlet_code", "cloud_api_url", "cloud_api_key"];
+/// How often runs are made where a new configuration does not say.
+const DEFAULT_INTERVAL_MINUTES: u32 = 5;
 /// What else it may.
 const OPTIONAL: [&str; 4] = ["outlet_name", "sync_enabled", "sync_interval_minutes", "rebind"];
 /// What an answer of ours also carries: taken and left alone, so that an answer can be edited and sent back.
@@ -71,7 +73,12 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let doc = json_body(&http, request, MAX_COMMAND_BYTES).await?;
-    let patch = parse(&doc, &REQUIRED)?;
+    let mut patch = parse(&doc, &REQUIRED)?;
+    // The contract's defaults of this call: what is made here is whole, whatever the environment says.
+    patch.sync_enabled.get_or_insert(true);
+    patch
+        .sync_interval_minutes
+        .get_or_insert(DEFAULT_INTERVAL_MINUTES);
     let view = http.engine.create_outlet(patch, &caller.actor).await?;
     Ok(reply::with_status(
         StatusCode::CREATED,

@@ -77,7 +77,7 @@ fn an_event_of_another_path_is_refused() {
         let error = read(&doc(&text), path).unwrap_err();
         assert_eq!(
             (error.status().as_u16(), error.code()),
-            (400, "event_mismatch"),
+            (422, "event_mismatch"),
             "{event}"
         );
     }
@@ -101,12 +101,12 @@ fn an_event_that_fits_or_says_nothing_known_passes() {
 }
 
 #[test]
-fn a_timestamp_that_is_no_time_is_400() {
+fn a_timestamp_that_is_no_time_is_422() {
     for bad in [r#""yesterday""#, "1769509800", "{}"] {
         let error = read(&doc(&format!(r#"{{"timestamp":{bad}}}"#)), Path::Update).unwrap_err();
         assert_eq!(
             (error.status().as_u16(), error.details()[0].field.as_str()),
-            (400, "timestamp")
+            (422, "timestamp")
         );
     }
 }

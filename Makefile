@@ -1,0 +1,38 @@
+# What a person types. Each target prepares what it needs; nothing is installed outside this folder, except that rustup is
+# asked for the wasm target where it can give it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test lint bench wasm-target clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## a cloud and two outlets on this machine, on real data, then an account of it (ARGS=--stay keeps them up)
+	@target/release/selaras-quickstart $(ARGS)
+
+build: wasm-target ## the release binaries: selaras, selaras-cloud, selaras-quickstart
+	$(CARGO) build --locked --release -p selaras -p selaras-cloud -p selaras-quickstart
+
+test: wasm-target ## everything that checks the project (offline once the crates are fetched)
+	$(CARGO) test --locked --workspace
+
+lint: wasm-target ## formatting, clippy, public docs, licences and sources of what we depend on
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	@.ci/deny
+
+bench: build ## speed on this machine, as a table; takes some minutes and wants a quiet machine (ARGS=--quick: small counts)
+	$(CARGO) bench --locked -p selaras --bench selaras -- $(ARGS)
+
+wasm-target: ## finds or makes a compiler for the plugins
+	@plugins/toolchain.sh
+
+clean: ## removes what was built, and a compiler made for the plugins
+	$(CARGO) clean
+	rm -rf plugins/.toolchain
