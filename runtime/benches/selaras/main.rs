@@ -75,20 +75,31 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let outcome = runtime.block_on(measure(&room, scale, &wanted, &mut table));
+    // What was measured before something failed is worth seeing too.
+    print!("{table}");
+    outcome
+}
+
+async fn measure(
+    room: &Room,
+    scale: Scale,
+    wanted: &dyn Fn(&str) -> bool,
+    table: &mut Table,
+) -> anyhow::Result<()> {
     if wanted("start") {
-        runtime.block_on(start::measure(&room, scale, &mut table))?;
+        start::measure(room, scale, table).await?;
     }
     if wanted("plugins") {
-        runtime.block_on(plugins::measure(&room, scale, &mut table))?;
+        plugins::measure(room, scale, table).await?;
     }
     if wanted("intake") {
-        let disk = disk::measure(&room, scale, &mut table)?;
-        runtime.block_on(intake::measure(&room, scale, &disk, &mut table))?;
+        let disk = disk::measure(room, scale, table)?;
+        intake::measure(room, scale, &disk, table).await?;
     }
     if wanted("sync") {
-        runtime.block_on(sync::measure(&room, scale, &mut table))?;
+        sync::measure(room, scale, table).await?;
     }
-    print!("{table}");
     Ok(())
 }
 

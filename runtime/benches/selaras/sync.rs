@@ -106,7 +106,7 @@ impl Bench<'_> {
         let (cpu, at_cloud) = (outlet.process.cpu_us()?, cloud_cpu()?);
         let began = monotonic_us();
         admin
-            .call("POST", "/api/v1/sync/toggle", "{\"enabled\":true}")
+            .call("POST", "/api/v1/config/sync/toggle", "{\"enabled\":true}")
             .await?;
         let answer = admin.call("POST", "/api/v1/sync/trigger?wait=true", "").await?;
         let took = monotonic_us() - began;
