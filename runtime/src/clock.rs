@@ -3,6 +3,7 @@
 //! Everything else is handed a [`Clock`], so that tests and simulations decide what time it is and what is random. It
 //! must not know what the time is used for, nor the cloud's time: the offset to it is measured elsewhere.
 
+use parking_lot::Mutex;
 use std::{
     fmt,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -15,6 +16,25 @@ pub use selaras_core::clock::Clock;
 pub struct SystemClock {
     start: Instant,
     boot: u64,
+    numbers: Mutex<Numbers>,
+}
+
+/// Random numbers taken from the system some at a time: each change needs a few, and asking costs a system call.
+struct Numbers {
+    drawn: [[u8; 8]; 64],
+    left: usize,
+}
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        if self.left == 0 {
+            system_random(self.drawn.as_flattened_mut());
+            self.left = self.drawn.len();
+        }
+        self.left -= 1;
+        // Not kept once it is given out.
+        u64::from_be_bytes(std::mem::take(&mut self.drawn[self.left]))
+    }
 }
 
 impl SystemClock {
@@ -30,6 +50,10 @@ impl SystemClock {
         Self {
             start: Instant::now(),
             boot: u64::from_be_bytes(boot),
+            numbers: Mutex::new(Numbers {
+                drawn: [[0; 8]; 64],
+                left: 0,
+            }),
         }
     }
 
@@ -79,9 +103,7 @@ impl Clock for SystemClock {
     }
 
     fn random(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill(&mut bytes);
-        u64::from_be_bytes(bytes)
+        self.numbers.lock().next()
     }
 
     /// # Panics

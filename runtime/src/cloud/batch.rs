@@ -92,16 +92,17 @@ pub struct DocumentResult {
 }
 
 /// The request's body, in one buffer.
-pub(super) fn request_body(
+pub(super) fn request_body<'i>(
     outlet_id: &str,
     outlet_code: &str,
     sync_timestamp: &str,
-    items: &[PushItem],
+    items: impl IntoIterator<Item = &'i PushItem> + Clone,
 ) -> Vec<u8> {
     /// Names, quotes and ids around one item's data.
     const AROUND: usize = 192;
     let size = items
-        .iter()
+        .clone()
+        .into_iter()
         .map(|i| i.data.len() + i.entity_type.len() + AROUND)
         .sum::<usize>();
     let mut body = Vec::with_capacity(size + 256);
@@ -112,7 +113,7 @@ pub(super) fn request_body(
     body.extend_from_slice(b",\"sync_timestamp\":");
     quote(&mut body, sync_timestamp);
     body.extend_from_slice(b",\"items\":[");
-    for (place, item) in items.iter().enumerate() {
+    for (place, item) in items.into_iter().enumerate() {
         body.extend_from_slice(if place == 0 {
             b"{\"entity_type\":"
         } else {

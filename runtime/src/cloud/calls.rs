@@ -49,9 +49,9 @@ impl Client {
     ///
     /// # Errors
     /// When the answer decides nothing; some, all or none of the items may then be applied.
-    pub async fn push_batch(
+    pub async fn push_batch<'i>(
         &self,
-        items: &[PushItem],
+        items: impl IntoIterator<Item = &'i PushItem> + Clone,
         sync_timestamp: &str,
     ) -> Result<Answer<Vec<ItemResult>>, LinkError> {
         let inner = &self.inner;

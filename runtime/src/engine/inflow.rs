@@ -12,12 +12,12 @@ use crate::store::keys;
 use crate::store::rows::{Origin, ParkedRow, put};
 use crate::store::{Batch, Counter};
 use selaras_core::entity::Entity;
-use selaras_core::id::{EntityId, EntityKey, EntityType};
+use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
 use selaras_core::payload::same_state;
 use selaras_core::push::settle_echo;
 use selaras_core::receive::{Received, is_stale, receive, supersedes};
 use selaras_core::update::{Seen, Update};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// How often a commit that apps race is tried.
@@ -68,9 +68,9 @@ impl Engine {
     ) -> Result<Option<Vec<Landing>>, Unavailable> {
         for _ in 0..LOOKS {
             let settings = self.settings();
-            let keys = self.identify(arrivals)?;
-            let seen = self.see(&settings, arrivals, &keys).await?;
             let mut tx = Tx::new(&self.inner.rows, &settings);
+            let keys = self.identify(&mut tx, arrivals)?;
+            let seen = self.see(&settings, arrivals, &keys).await?;
             also(&mut tx.batch);
             let mut landings = Vec::with_capacity(arrivals.len());
             for ((arrival, key), seen) in arrivals.iter().zip(keys).zip(seen) {
@@ -94,16 +94,16 @@ impl Engine {
     }
 
     /// Which entity each arrival means (rule 9); a name made here for those nobody knows.
-    fn identify(&self, arrivals: &[Arrival]) -> Result<Vec<EntityKey>, Unavailable> {
-        let mut made: BTreeMap<(String, String), EntityId> = BTreeMap::new();
+    fn identify(&self, tx: &mut Tx<'_>, arrivals: &[Arrival]) -> Result<Vec<EntityKey>, Unavailable> {
+        let mut made: HashMap<(EntityType, CloudId), EntityId> = HashMap::new();
         let mut keys = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            let cloud_id = arrival.update.cloud_id.as_ref().map(ToString::to_string);
-            let name = cloud_id.map(|id| (arrival.entity_type.to_string(), id));
+            let cloud_id = arrival.update.cloud_id.clone();
+            let name = cloud_id.map(|id| (arrival.entity_type.clone(), id));
             let known = name.as_ref().and_then(|name| made.get(name)).cloned();
             let id = match known {
                 Some(id) => id,
-                None => self.find(arrival)?.unwrap_or_else(|| self.new_id()),
+                None => find(tx, arrival)?.unwrap_or_else(|| self.new_id()),
             };
             if let Some(name) = name {
                 made.insert(name, id.clone());
@@ -118,7 +118,8 @@ impl Engine {
 
     /// The entity that the cloud means, if there is one already.
     pub(crate) fn known(&self, arrival: &Arrival) -> Result<Option<EntityKey>, Unavailable> {
-        let Some(id) = self.find(arrival)? else {
+        let settings = self.settings();
+        let Some(id) = find(&mut Tx::new(&self.inner.rows, &settings), arrival)? else {
             return Ok(None);
         };
         let key = EntityKey {
@@ -126,28 +127,6 @@ impl Engine {
             id,
         };
         Ok(self.inner.rows.record(&key)?.map(|_| key))
-    }
-
-    fn find(&self, arrival: &Arrival) -> Result<Option<EntityId>, Unavailable> {
-        let rows = &self.inner.rows;
-        let cloud_id = arrival.update.cloud_id.as_ref();
-        if let Some(cloud_id) = cloud_id {
-            let known = rows.by_cloud_id(arrival.entity_type.as_str(), cloud_id.as_str())?;
-            if let Some(id) = known.and_then(|id| EntityId::parse(&id).ok()) {
-                return Ok(Some(id));
-            }
-        }
-        let Some(id) = &arrival.local_id else {
-            return Ok(None);
-        };
-        let key = EntityKey {
-            entity_type: arrival.entity_type.clone(),
-            id: id.clone(),
-        };
-        let usable = rows
-            .record(&key)?
-            .is_none_or(|record| cloud_id.is_none() || record.answers_to_local_id());
-        Ok(usable.then(|| id.clone()))
     }
 
     fn new_id(&self) -> EntityId {
@@ -266,6 +245,26 @@ impl Engine {
         );
         batch.count(Counter::Parked, 1);
     }
+}
+
+/// The outlet's id of the entity that the cloud means, if there is one already or it names one that can be used.
+fn find(tx: &mut Tx<'_>, arrival: &Arrival) -> Result<Option<EntityId>, Unavailable> {
+    let cloud_id = arrival.update.cloud_id.as_ref();
+    if let Some(cloud_id) = cloud_id
+        && let Some(id) = tx.by_cloud_id(&arrival.entity_type, cloud_id)?
+    {
+        return Ok(Some(id));
+    }
+    let Some(id) = &arrival.local_id else {
+        return Ok(None);
+    };
+    let key = EntityKey {
+        entity_type: arrival.entity_type.clone(),
+        id: id.clone(),
+    };
+    let entity = tx.entity(&key, Load::Whole)?;
+    let usable = !entity.is_known() || cloud_id.is_none() || entity.record.answers_to_local_id();
+    Ok(usable.then(|| id.clone()))
 }
 
 /// Puts the update into the entity's inbox, unless a newer one is there.

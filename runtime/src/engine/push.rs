@@ -3,7 +3,7 @@
 
 use crate::cloud::{Client, LinkError, PushItem, Timing};
 use crate::engine::Engine;
-use crate::engine::api::{Route, Unavailable};
+use crate::engine::api::{Binding, Route, Unavailable};
 use crate::engine::plugins::{StoreLookup, context, local_document};
 use crate::engine::progress::Progress;
 use crate::engine::run::Stop;
@@ -28,18 +28,19 @@ use tokio::task::JoinSet;
 /// How often the schedule is read again when what it named has changed meanwhile.
 const MOST_LOOKS: usize = 100;
 
-/// What a sent shipment comes back with.
-type Answered = (Shipment, Result<(Vec<Said>, Option<Timing>), LinkError>);
+/// What a shipment comes back with: the entities it held, what is to be done next, and what was counted.
+type Returned = (Vec<EntityKey>, Result<Next, Unavailable>, Progress);
 
 impl Engine {
-    /// Pushes what is due until nothing is, the link fails, or the run must stop.
+    /// Pushes what is due until nothing is, the link fails, or the run must stop. While a shipment is under way or its
+    /// answer is taken in, the next one is made ready.
     pub(crate) async fn push(
         &self,
         cloud: &Client,
         stop: &Stop,
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
-        let mut under_way: JoinSet<Answered> = JoinSet::new();
+        let mut under_way: JoinSet<Returned> = JoinSet::new();
         let mut busy: HashSet<EntityKey> = HashSet::new();
         let mut packed: VecDeque<Shipment> = VecDeque::new();
         let mut trouble = None;
@@ -50,17 +51,13 @@ impl Engine {
                 }
                 let Some(shipment) = packed.pop_front() else { break };
                 busy.extend(shipment.parcels.iter().map(|parcel| parcel.key.clone()));
-                let (cloud, now) = (cloud.clone(), self.now());
-                under_way.spawn(async move {
-                    let answer = shipment.send(&cloud, now).await;
-                    (shipment, answer)
-                });
+                under_way.spawn(self.clone().ship(cloud.clone(), shipment));
             }
             let Some(joined) = stop.or_abandoned(under_way.join_next()).await else {
                 break;
             };
-            let (shipment, answer) = match joined {
-                Some(Ok(answered)) => answered,
+            let (keys, next, counted) = match joined {
+                Some(Ok(returned)) => returned,
                 Some(Err(error)) => {
                     return Err(Trouble::Store(Unavailable::Store(format!(
                         "a request task died: {error}"
@@ -68,10 +65,11 @@ impl Engine {
                 }
                 None => break,
             };
-            for parcel in &shipment.parcels {
-                busy.remove(&parcel.key);
+            for key in &keys {
+                busy.remove(key);
             }
-            match self.answered(cloud, shipment, answer, progress).await? {
+            progress.merge(counted);
+            match next? {
                 Next::Go => {}
                 Next::Again(first, second) => {
                     packed.push_front(second);
@@ -86,6 +84,15 @@ impl Engine {
         trouble.map_or(Ok(()), |error| Err(Trouble::Link(error)))
     }
 
+    /// Sends a shipment and takes its answer in. Dropped in between, it leaves attempts that are durable.
+    async fn ship(self, cloud: Client, shipment: Shipment) -> Returned {
+        let keys = shipment.parcels.iter().map(|parcel| parcel.key.clone()).collect();
+        let mut counted = Progress::default();
+        let answer = shipment.send(&cloud, self.now()).await;
+        let next = self.answered(&cloud, shipment, answer, &mut counted).await;
+        (keys, next, counted)
+    }
+
     async fn answered(
         &self,
         cloud: &Client,
@@ -96,7 +103,7 @@ impl Engine {
         let error = match answer {
             Ok((said, timing)) => {
                 self.heard(timing);
-                self.absorb(&shipment, said, progress).await?;
+                self.absorb(shipment, said, progress).await?;
                 return Ok(Next::Go);
             }
             Err(error) => error,
@@ -110,15 +117,11 @@ impl Engine {
                         error: error.to_string(),
                         retryable: true,
                     };
-                    self.absorb(
-                        &alone,
-                        vec![Said {
-                            outcome,
-                            update: None,
-                        }],
-                        progress,
-                    )
-                    .await?;
+                    let said = Said {
+                        outcome,
+                        update: None,
+                    };
+                    self.absorb(alone, vec![said], progress).await?;
                     Ok(Next::Go)
                 }
             };
@@ -252,21 +255,26 @@ impl Engine {
             let mut parcels = Vec::with_capacity(left.len());
             let mut bytes = 0;
             let mut settled = Progress::default();
-            for (before, mapped) in &left {
+            for (place, (before, mapped)) in left.iter().enumerate() {
                 if bytes > MOST_BYTES {
                     break;
                 }
                 let mut after = before.clone();
-                if let Some(parcel) = self.prepare(settings, &mut after, mapped, &mut settled) {
-                    bytes += parcel.0.push.data.len() + 512;
-                    parcels.push(parcel);
+                if let Some(prepared) = self.prepare(settings, &mut after, mapped, &mut settled) {
+                    bytes += prepared.push.data.len() + 512;
+                    parcels.push((place, prepared));
                 }
                 tx.track(before.clone(), after);
             }
             match tx.commit().await {
-                Ok(_) => {
+                Ok((_, sealed)) => {
                     progress.merge(settled);
-                    return Ok(parcels);
+                    let mut sealed: Vec<_> = sealed.into_iter().map(Some).collect();
+                    let parcels = parcels.into_iter().map(|(place, prepared)| {
+                        let entity = sealed[place].take();
+                        prepared.of(entity.expect("invariant: tracked once, in this order"))
+                    });
+                    return Ok(parcels.collect());
                 }
                 Err(TxError::Raced(key)) => left.retain(|(before, _)| before.key != key),
                 Err(TxError::Refused) => unreachable!("an attempt adds no precondition of its own"),
@@ -283,7 +291,7 @@ impl Engine {
         entity: &mut Entity,
         mapped: &Result<Option<Mapped>, Failure>,
         progress: &mut Progress,
-    ) -> Option<(Parcel, Route, String)> {
+    ) -> Option<Prepared> {
         let entity_type = entity.key.entity_type.clone();
         let head = &entity.items[0];
         let change_id = head.change_id.clone();
@@ -336,27 +344,34 @@ impl Engine {
             change_id,
             base_version: sent.base_version,
         };
-        Some((
-            Parcel {
-                key: entity.key.clone(),
-                push,
-                cloud_id,
-            },
-            binding.route,
-            binding.collection.clone(),
-        ))
+        Some(Prepared {
+            push,
+            cloud_id,
+            binding,
+        })
     }
 
     /// Takes the cloud's answers into the entities, in one commit.
     async fn absorb(
         &self,
-        shipment: &Shipment,
+        mut shipment: Shipment,
         said: Vec<Said>,
         progress: &mut Progress,
     ) -> Result<(), Unavailable> {
+        // At first as they were when they were sent; those that others changed since are read again with all.
+        let mut as_sent: Vec<Entity> = Vec::with_capacity(shipment.parcels.len());
+        as_sent.extend(
+            shipment
+                .parcels
+                .iter_mut()
+                .filter_map(|parcel| parcel.entity.take()),
+        );
         loop {
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
+            for entity in as_sent.drain(..) {
+                tx.track(entity.clone(), entity);
+            }
             let mut counted = Progress::default();
             for (parcel, said) in shipment.parcels.iter().zip(&said) {
                 let mut outcome = said.outcome.clone();
@@ -443,6 +458,27 @@ impl Engine {
     }
 }
 
+/// A head that is ready to be sent.
+struct Prepared {
+    push: PushItem,
+    cloud_id: Option<String>,
+    binding: Arc<Binding>,
+}
+
+impl Prepared {
+    /// With the entity as its attempt was committed, and how it travels.
+    fn of(self, entity: Entity) -> (Parcel, Route, String) {
+        let parcel = Parcel {
+            key: entity.key.clone(),
+            push: self.push,
+            cloud_id: self.cloud_id,
+            entity: Some(entity),
+        };
+        (parcel, self.binding.route, self.binding.collection.clone())
+    }
+}
+
+/// What follows from a shipment's answer.
 enum Next {
     Go,
     Again(Shipment, Shipment),

@@ -3,6 +3,7 @@
 use crate::cloud::{ApiKey, Client, CloudConfig};
 use crate::engine::api::{Binding, BindingPatch, Outlet, Route, SyncSettings};
 use crate::engine::tx::empty_object;
+use parking_lot::RwLock;
 use selaras_core::id::EntityType;
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
@@ -128,8 +129,13 @@ pub struct Settings {
     pub sync: SyncSettings,
     bindings: HashMap<String, StoredBinding>,
     resolved: HashMap<String, Arc<Binding>>,
+    /// The same for types without a binding of their own, as they come up.
+    unbound: RwLock<HashMap<String, Arc<Binding>>>,
     default_rules: Rules,
 }
+
+/// Types without a binding of their own that are kept at hand; apps may name any.
+const UNBOUND_TYPES: usize = 256;
 
 impl Settings {
     /// Puts together what is stored and what the environment says.
@@ -156,6 +162,7 @@ impl Settings {
             sync,
             bindings,
             resolved: HashMap::new(),
+            unbound: RwLock::default(),
             default_rules: Rules {
                 priority: 0,
                 coalesce: true,
@@ -178,10 +185,18 @@ impl Settings {
 
     /// How a type is synced.
     pub fn binding(&self, entity_type: &str) -> Arc<Binding> {
-        match self.resolved.get(entity_type) {
-            Some(binding) => binding.clone(),
-            None => Arc::new(self.resolve(entity_type)),
+        if let Some(binding) = self.resolved.get(entity_type) {
+            return binding.clone();
         }
+        if let Some(binding) = self.unbound.read().get(entity_type) {
+            return binding.clone();
+        }
+        let binding = Arc::new(self.resolve(entity_type));
+        let mut unbound = self.unbound.write();
+        if unbound.len() < UNBOUND_TYPES {
+            unbound.insert(entity_type.to_owned(), binding.clone());
+        }
+        binding
     }
 
     /// What intake needs of the type's binding.

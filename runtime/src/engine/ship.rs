@@ -2,6 +2,7 @@
 
 use crate::cloud::{Answer, Client, CloudSide, ItemResult, LinkError, PushItem, ResultStatus, Timing};
 use crate::engine::api::Route;
+use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityKey};
 use selaras_core::json::Doc;
 use selaras_core::matching::{ResultName, SentName, match_results};
@@ -21,6 +22,9 @@ pub struct Parcel {
     pub push: PushItem,
     /// The cloud's id, when it was known.
     pub cloud_id: Option<String>,
+    /// The entity as its attempt was committed, until the answer is taken in. Others may have changed it since; its
+    /// `rev` tells.
+    pub entity: Option<Entity>,
 }
 
 /// What one request carries.
@@ -90,8 +94,8 @@ impl Shipment {
     /// When the answer decides nothing.
     pub async fn send(&self, cloud: &Client, now: Millis) -> Result<(Vec<Said>, Option<Timing>), LinkError> {
         let Some(collection) = &self.endpoint else {
-            let items: Vec<PushItem> = self.parcels.iter().map(|parcel| parcel.push.clone()).collect();
-            let Answer { value, timing } = cloud.push_batch(&items, &now.to_rfc3339()).await?;
+            let items = self.parcels.iter().map(|parcel| &parcel.push);
+            let Answer { value, timing } = cloud.push_batch(items, &now.to_rfc3339()).await?;
             return Ok((self.read(value), timing));
         };
         let mut said = Vec::with_capacity(self.parcels.len());

@@ -15,7 +15,7 @@ use selaras_core::id::{CloudId, EntityKey};
 pub fn adopt_twin(tx: &mut Tx<'_>, key: &EntityKey, cloud_id: &CloudId) -> Result<bool, Unavailable> {
     let entity_type = key.entity_type.as_str();
     let Some(id) = tx
-        .by_cloud_id(entity_type, cloud_id.as_str())?
+        .by_cloud_id(&key.entity_type, cloud_id)?
         .filter(|id| *id != key.id)
     else {
         return Ok(true);

@@ -7,7 +7,7 @@ use crate::store::entity_rows::write_entity;
 use crate::store::rows::{FeedRow, RowError, Rows};
 use crate::store::{Batch, CommitError, Committed, StoreError};
 use selaras_core::entity::Entity;
-use selaras_core::id::{CloudId, EntityId, EntityKey};
+use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
 use selaras_core::json::Doc;
 use std::collections::{HashMap, HashSet};
 
@@ -69,7 +69,13 @@ pub struct Tx<'a> {
     settings: &'a Settings,
     entities: Vec<(Entity, Entity)>,
     index: HashMap<EntityKey, usize>,
+    /// Who was handed out to be changed since `named` was brought up to date.
+    touched: Vec<usize>,
+    /// Entities of this commit by the cloud id they had when last looked at.
+    named: HashMap<CloudId, Vec<usize>>,
     released: HashSet<CloudId>,
+    /// Cloud ids that were asked for, and no record had them.
+    free: HashSet<(EntityType, CloudId)>,
     /// The caller's own writes, preconditions and feed entries.
     pub batch: Batch,
 }
@@ -82,7 +88,10 @@ impl<'a> Tx<'a> {
             settings,
             entities: Vec::new(),
             index: HashMap::new(),
+            touched: Vec::new(),
+            named: HashMap::new(),
             released: HashSet::new(),
+            free: HashSet::new(),
             batch: Batch::new(),
         }
     }
@@ -102,14 +111,17 @@ impl<'a> Tx<'a> {
                 self.track(entity.clone(), entity)
             }
         };
+        self.touched.push(at);
         Ok(&mut self.entities[at].1)
     }
 
     /// Adds an entity that was loaded and changed outside.
     pub fn track(&mut self, before: Entity, after: Entity) -> usize {
-        self.index.insert(after.key.clone(), self.entities.len());
+        let at = self.entities.len();
+        self.index.insert(after.key.clone(), at);
+        self.touched.push(at);
         self.entities.push((before, after));
-        self.entities.len() - 1
+        at
     }
 
     /// How the entity stands in this commit, if it is part of it.
@@ -121,21 +133,29 @@ impl<'a> Tx<'a> {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn by_cloud_id(&self, entity_type: &str, cloud_id: &str) -> Result<Option<EntityId>, RowError> {
-        let here = self.entities.iter().map(|(_, after)| after).find(|e| {
-            e.key.entity_type.as_str() == entity_type
-                && e.record
-                    .cloud_id
-                    .as_ref()
-                    .is_some_and(|id| id.as_str() == cloud_id)
+    pub fn by_cloud_id(
+        &mut self,
+        entity_type: &EntityType,
+        cloud_id: &CloudId,
+    ) -> Result<Option<EntityId>, RowError> {
+        for at in std::mem::take(&mut self.touched) {
+            if let Some(id) = &self.entities[at].1.record.cloud_id {
+                self.named.entry(id.clone()).or_default().push(at);
+            }
+        }
+        // What was noted may have changed since; what is so now is noted.
+        let noted = self.named.get(cloud_id).into_iter().flatten();
+        let here = noted.map(|at| &self.entities[*at].1).find(|entity| {
+            entity.key.entity_type == *entity_type && entity.record.cloud_id.as_ref() == Some(cloud_id)
         });
         if let Some(entity) = here {
             return Ok(Some(entity.key.id.clone()));
         }
-        Ok(self
-            .rows
-            .by_cloud_id(entity_type, cloud_id)?
-            .and_then(|id| EntityId::parse(&id).ok()))
+        let found = self.rows.by_cloud_id(entity_type.as_str(), cloud_id.as_str())?;
+        if found.is_none() {
+            self.free.insert((entity_type.clone(), cloud_id.clone()));
+        }
+        Ok(found.and_then(|id| EntityId::parse(&id).ok()))
     }
 
     /// Leaves an entity out of this commit again: it is written by other means.
@@ -143,6 +163,7 @@ impl<'a> Tx<'a> {
         if let Some(at) = self.index.remove(key) {
             let (before, after) = &mut self.entities[at];
             *after = before.clone();
+            self.touched.push(at);
         }
     }
 
@@ -166,6 +187,7 @@ impl<'a> Tx<'a> {
             settings,
             entities,
             released,
+            free,
             mut batch,
             ..
         } = self;
@@ -174,9 +196,12 @@ impl<'a> Tx<'a> {
         let mut sealed = Vec::with_capacity(entities.len());
         for (before, mut after) in entities {
             let key = after.key.clone();
+            // A row that came since then fails the commit, and it is looked at again.
+            let is_free = |id: &CloudId| free.contains(&(key.entity_type.clone(), id.clone()));
             let owns = |id: &CloudId| {
                 released.contains(id)
-                    || matches!(rows.by_cloud_id(key.entity_type.as_str(), id.as_str()),
+                    || !is_free(id)
+                        && matches!(rows.by_cloud_id(key.entity_type.as_str(), id.as_str()),
                          Ok(Some(owner)) if owner == key.id.as_str())
             };
             let priority = settings.rules(&key.entity_type).priority;

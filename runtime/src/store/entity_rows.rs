@@ -2,7 +2,7 @@
 //! the record's `rev`.
 
 use crate::store::keys;
-use crate::store::rows::{ItemRow, put, record_bytes};
+use crate::store::rows::{item_bytes, record_bytes};
 use crate::store::{Batch, Counter, Expect, Expected};
 use selaras_core::entity::Entity;
 use selaras_core::id::CloudId;
@@ -55,11 +55,8 @@ fn write_items(batch: &mut Batch, before: &Entity, after: &Entity) {
     for item in &after.items {
         let old = find(&before.items, item.order).map(|at| &before.items[at]);
         if old != Some(item) {
-            let row = ItemRow {
-                key: after.key.clone(),
-                item: item.clone(),
-            };
-            put(batch, keys::numbered(keys::ITEM, item.order), &row);
+            let row = keys::numbered(keys::ITEM, item.order);
+            batch.writes.push((row, Some(item_bytes(&after.key, item))));
         }
         if old.is_none() {
             batch.put(keys::entity_item(&after.key, item.order), Vec::new());

@@ -3,7 +3,7 @@
 //! Pure: reads through [`Base`], writes nothing. Every store commits through this, so a precondition, a feed number
 //! or a count means the same in all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Batch, Committed, Expected, Key, StoreError, feed_key, meta::Meta};
 
@@ -95,11 +95,16 @@ impl Plan {
     /// Adds a batch whose preconditions hold.
     fn take(&mut self, batch: Batch) -> Committed {
         self.changes |= !batch.changes_nothing();
+        // Known to hold nothing, unless the group itself has written there.
+        let absent: HashSet<Key> = batch
+            .expects
+            .into_iter()
+            .filter(|expect| expect.want == Expected::Absent)
+            .map(|expect| expect.key)
+            .collect();
         for (key, value) in batch.writes {
-            let write = self.writes.entry(key).or_insert(Write {
-                value: None,
-                fresh: false,
-            });
+            let fresh = absent.contains(&key);
+            let write = self.writes.entry(key).or_insert(Write { value: None, fresh });
             write.value = value;
         }
         let first_feed_seq = (!batch.feed.is_empty()).then_some(self.meta.feed_head + 1);

@@ -9,7 +9,7 @@ use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::item::Item;
 use selaras_core::json::Doc;
-use selaras_core::record::Record;
+use selaras_core::record::{Base, Record};
 use selaras_core::stamp::Millis;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,14 @@ pub struct ParkedRow {
 
 /// Writes a value.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![FORMAT];
+    encode_about(value, 128)
+}
+
+/// Writes a value that takes about so many bytes.
+fn encode_about<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
+    // And one for the store's own mark behind it.
+    let mut bytes = Vec::with_capacity(bytes + 1);
+    bytes.push(FORMAT);
     rmp_serde::encode::write(&mut bytes, value).expect("invariant: rows are plain values in memory");
     bytes
 }
@@ -158,7 +165,17 @@ pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, RowErr
 
 /// The bytes of a record's row, its `rev` first.
 pub(super) fn record_bytes(record: &Record) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256 + record.doc.as_ref().map_or(0, Doc::len));
+    let inbox = record.inbox.as_ref().and_then(|update| update.body.as_ref());
+    let base = match &record.base {
+        Base::Other(doc) => doc.as_ref(),
+        Base::Never | Base::Same => None,
+    };
+    let docs: usize = [record.doc.as_ref(), base, inbox]
+        .into_iter()
+        .flatten()
+        .map(Doc::len)
+        .sum();
+    let mut bytes = Vec::with_capacity(320 + docs);
     bytes.extend_from_slice(&record.rev.to_be_bytes());
     bytes.push(FORMAT);
     rmp_serde::encode::write(&mut bytes, record).expect("invariant: rows are plain values in memory");
@@ -322,6 +339,20 @@ impl Rows {
 /// Writes a row.
 pub fn put<T: Serialize>(batch: &mut Batch, key: Vec<u8>, value: &T) {
     batch.writes.push((key, Some(encode(value))));
+}
+
+/// The bytes of an item's row.
+pub(super) fn item_bytes(key: &EntityKey, item: &Item) -> Vec<u8> {
+    /// [`ItemRow`], borrowed.
+    #[derive(Serialize)]
+    struct Row<'a> {
+        key: &'a EntityKey,
+        item: &'a Item,
+    }
+    encode_about(
+        &Row { key, item },
+        256 + item.snapshot.as_ref().map_or(0, Doc::len),
+    )
 }
 
 /// Writes a setting or cursor.

@@ -285,7 +285,7 @@ impl Backend for SledBackend {
         self.db.apply_batch(batch).map_err(engine_error)?;
         self.db.flush().map_err(engine_error)?;
         self.data.sync_data()?;
-        self.blobs.sync_new()?;
+        self.blobs.sync_new(&self.data)?;
         self.view.reveal();
         Ok(())
     }

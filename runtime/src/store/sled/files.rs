@@ -7,7 +7,7 @@ use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, TryLockError},
     io::{self, ErrorKind},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -61,6 +61,7 @@ impl Files {
         Blobs {
             dir: self.engine_dir().join("blobs"),
             synced: HashSet::new(),
+            unchanged_since: None,
         }
     }
 
@@ -145,11 +146,30 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Open
 pub(super) struct Blobs {
     dir: PathBuf,
     synced: HashSet<OsString>,
+    /// The directory's time of change at the last look, where a later change is sure to show in it.
+    unchanged_since: Option<Moment>,
 }
 
+/// A time of change: seconds and nanoseconds.
+type Moment = (i64, i64);
+
 impl Blobs {
-    /// Syncs those that came since the last call. A few microseconds when there are none.
-    pub(super) fn sync_new(&mut self) -> io::Result<()> {
+    /// Syncs those that came since the last call. `data` is the engine's data file, just written. A microsecond when
+    /// the directory was not touched.
+    pub(super) fn sync_new(&mut self, data: &File) -> io::Result<()> {
+        let changed = changed_at(&fs::metadata(&self.dir)?);
+        if self.unchanged_since == Some(changed) {
+            return Ok(());
+        }
+        // Both times come from the same clock. A file that appears after this look bears a time no earlier than the
+        // data file's, so it shows, unless the directory's time is that one already.
+        let shows = changed < changed_at(&data.metadata()?);
+        self.sync_unknown()?;
+        self.unchanged_since = shows.then_some(changed);
+        Ok(())
+    }
+
+    fn sync_unknown(&mut self) -> io::Result<()> {
         let mut found_new = false;
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
@@ -167,5 +187,38 @@ impl Blobs {
             }
         }
         if found_new { sync(&self.dir) } else { Ok(()) }
+    }
+}
+
+fn changed_at(metadata: &fs::Metadata) -> Moment {
+    (metadata.mtime(), metadata.mtime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_blob_file_is_noticed_however_soon_it_appears() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut data = File::create(dir.path().join("db")).expect("a data file");
+        fs::create_dir(dir.path().join("blobs")).expect("a folder");
+        let mut blobs = Blobs {
+            dir: dir.path().join("blobs"),
+            synced: HashSet::new(),
+            unchanged_since: None,
+        };
+        for number in 0..200 {
+            data.write_all(b"x").expect("writes");
+            blobs.sync_new(&data).expect("looks");
+            let name = OsString::from(number.to_string());
+            if number % 3 == 0 {
+                File::create(blobs.dir.join(&name)).expect("a blob file");
+            }
+            data.write_all(b"x").expect("writes");
+            blobs.sync_new(&data).expect("looks");
+            assert_eq!(blobs.synced.contains(&name), number % 3 == 0, "{number}");
+        }
     }
 }

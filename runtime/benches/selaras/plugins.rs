@@ -1,0 +1,202 @@
+//! What a decision and a translation cost: the embedded plugins through the host, beside the same rule compiled
+//! natively.
+
+use crate::table::{Aim, Table, plain, quantile, rate};
+use crate::{Room, Scale, document};
+use anyhow::{Context, ensure};
+use newest_wins::NewestWins;
+use selaras::clock::monotonic_us;
+use selaras::plugin::bundle::BUNDLE;
+use selaras::plugin::{
+    CallContext, Candidate, Case, Direction, Document, Host, HostConfig, Limits, NoLookup, Source,
+};
+use selaras_sdk::Strategy;
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// Half of the decisions take no longer.
+const AIM_US: f64 = 40.0;
+/// Conflicts in one call of the host, and documents in one call of a mapper.
+const BATCH: usize = 200;
+const STRATEGY: &str = "newest_wins";
+const MAPPER: &str = "catalog_mapper";
+
+/// Measures them.
+///
+/// # Errors
+/// When a plugin does not load or answer.
+pub async fn measure(room: &Room, scale: Scale, table: &mut Table) -> anyhow::Result<()> {
+    table.section("plugins: newest_wins over 1 KB documents, catalog_mapper over products");
+    let host = host(room)?;
+    let outcome = calls(&host, scale, table).await;
+    host.shutdown();
+    outcome
+}
+
+async fn calls(host: &Host, scale: Scale, table: &mut Table) -> anyhow::Result<()> {
+    let cases: Vec<Case> = (0..BATCH).map(case).collect();
+    let (mut inside, mut outside) = (Vec::new(), Vec::new());
+    let began = monotonic_us();
+    for number in 0..scale.calls {
+        let asked = monotonic_us();
+        let case = cases[number % BATCH].clone();
+        let decided = host.resolve(STRATEGY, context(), case, Arc::new(NoLookup)).await;
+        outside.push(monotonic_us() - asked);
+        inside.push(decided.elapsed_us);
+        ensure!(
+            decided.outcome.is_ok(),
+            "the strategy failed: {:?}",
+            decided.outcome
+        );
+    }
+    let took = monotonic_us() - began;
+    let p50 = quantile(&mut inside, 500);
+    table.aimed(
+        "one by one, a fresh instance each",
+        format!("p50 {p50} µs, p99 {} µs", quantile(&mut inside, 990)),
+        p50 as f64,
+        Aim::AtMost(AIM_US),
+        "µs",
+    );
+    table.told(
+        "  with the way to its thread and back",
+        format!(
+            "p50 {} µs, p99 {} µs; {} /s",
+            quantile(&mut outside, 500),
+            quantile(&mut outside, 990),
+            plain(rate(scale.calls, took))
+        ),
+    );
+    let began = monotonic_us();
+    let mut batched = Vec::new();
+    for _ in 0..scale.calls / BATCH {
+        let decided = host
+            .resolve_many(STRATEGY, context(), cases.clone(), Arc::new(NoLookup))
+            .await;
+        ensure!(
+            decided.iter().all(|decided| decided.outcome.is_ok()),
+            "a batch failed"
+        );
+        batched.extend(decided.iter().map(|decided| decided.elapsed_us));
+    }
+    let took = monotonic_us() - began;
+    table.told(
+        format!("in batches of {BATCH}, a fresh instance each"),
+        format!(
+            "p50 {} µs, p99 {} µs; {} /s",
+            quantile(&mut batched, 500),
+            quantile(&mut batched, 990),
+            plain(rate(batched.len(), took))
+        ),
+    );
+    native(scale, table)?;
+    mapper(host, scale, table).await
+}
+
+/// The very rule that is in the component, without WebAssembly around it.
+fn native(scale: Scale, table: &mut Table) -> anyhow::Result<()> {
+    let cx = selaras_sdk::testing::context("{}");
+    let side = |ms| selaras_sdk::Document::new("order", "o-1", document(1)).with_modified_ms(ms);
+    let conflict = selaras_sdk::testing::conflict(side(2_000), side(1_000));
+    let began = monotonic_us();
+    for _ in 0..scale.calls {
+        let verdict = NewestWins::resolve(black_box(&cx), black_box(&conflict));
+        ensure!(black_box(verdict).is_ok(), "the native rule failed");
+    }
+    let took = (monotonic_us() - began) as f64;
+    table.told(
+        "the same rule in native Rust",
+        format!("{:.0} ns", took * 1000.0 / scale.calls as f64),
+    );
+    Ok(())
+}
+
+async fn mapper(host: &Host, scale: Scale, table: &mut Table) -> anyhow::Result<()> {
+    let products: Vec<Document> = (0..BATCH).map(product).collect();
+    let began = monotonic_us();
+    let mut count = 0;
+    for _ in 0..scale.calls / BATCH {
+        let mapped = host
+            .map(
+                MAPPER,
+                Direction::ToCloud,
+                context(),
+                products.clone(),
+                Arc::new(NoLookup),
+            )
+            .await;
+        count += mapped.iter().filter(|mapped| mapped.is_ok()).count();
+    }
+    let took = monotonic_us() - began;
+    ensure!(count > 0, "the mapper translates nothing");
+    table.told(
+        format!("mapper, in batches of {BATCH}"),
+        format!("{:.1} µs a document", took as f64 / count as f64),
+    );
+    Ok(())
+}
+
+fn host(room: &Room) -> anyhow::Result<Host> {
+    let host = Host::start(HostConfig {
+        cache_dir: Some(room.fresh("plugin-cache")?),
+        cache_key: [7; 32],
+        threads: 2,
+        limits: Limits::default(),
+        monotonic_us,
+    })
+    .context("no plugin host")?;
+    let candidates: Vec<Candidate> = BUNDLE
+        .iter()
+        .map(|(name, bytes)| Candidate {
+            bytes: Cow::Borrowed(*bytes),
+            name: Some((*name).to_owned()),
+            source: Source::Embedded,
+        })
+        .collect();
+    for loaded in host.load_all(&candidates) {
+        loaded.context("an embedded plugin is refused")?;
+    }
+    Ok(host)
+}
+
+fn context() -> CallContext {
+    CallContext {
+        outlet_id: "outlet-1".to_owned(),
+        outlet_code: "JKT-001".to_owned(),
+        now_ms: 1_769_509_800_000,
+        settings: Arc::from("{}"),
+    }
+}
+
+fn side(number: usize, modified_ms: u64) -> Document {
+    Document {
+        entity_type: "order".to_owned(),
+        id: format!("o-{number}"),
+        cloud_id: Some(format!("c-{number}")),
+        version: 3,
+        deleted: false,
+        modified_ms: Some(modified_ms),
+        modified_by: Some("till-1".to_owned()),
+        body: Arc::from(document(number)),
+    }
+}
+
+fn case(number: usize) -> Case {
+    Case {
+        base: Some(side(number, 1_000)),
+        local: side(number, 2_000),
+        cloud: side(number, 3_000),
+    }
+}
+
+fn product(number: usize) -> Document {
+    Document {
+        entity_type: "product".to_owned(),
+        body: Arc::from(format!(
+            "{{\"id\":\"prod-{number}\",\"name\":\"Singaporean Hokkien Fried Mee\",\"price\":1400,\
+             \"category_id\":\"cat-5\",\"stock\":26,\"is_active\":true}}"
+        )),
+        ..side(number, 2_000)
+    }
+}

@@ -1,0 +1,72 @@
+//! What the process costs before it does anything: its start, its memory, its size.
+
+use crate::outlet::{BINARY, Outlet, Setup};
+use crate::table::{Aim, Table, plain, quantile};
+use crate::{Room, Scale};
+
+const MEGABYTE: f64 = 1_048_576.0;
+const READY_MS: f64 = 150.0;
+const IDLE_MB: f64 = 40.0;
+const BINARY_MB: f64 = 30.0;
+
+/// Measures it.
+///
+/// # Errors
+/// When the outlet does not come up.
+pub async fn measure(room: &Room, scale: Scale, table: &mut Table) -> anyhow::Result<()> {
+    table.section("start, memory, size");
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for round in 0..scale.starts {
+        let setup = Setup::alone(&room.fresh(&format!("start-{round}"))?);
+        let (mut outlet, took) = setup.start().await?;
+        cold.push(took);
+        outlet.process.stop()?;
+        let (mut outlet, took) = setup.start().await?;
+        warm.push(took);
+        if round + 1 == scale.starts {
+            told_memory(table, "memory, idle after a start", &outlet)?;
+        }
+        outlet.process.stop()?;
+    }
+    for (what, times) in [
+        ("ready, first start: empty directory, plugins compiled", &mut cold),
+        ("ready, compiled plugins cached", &mut warm),
+    ] {
+        let median = quantile(times, 500) as f64 / 1000.0;
+        let best = quantile(times, 0) as f64 / 1000.0;
+        table.aimed(
+            what,
+            format!("{} ms (best {})", plain(median), plain(best)),
+            median,
+            Aim::AtMost(READY_MS),
+            "ms",
+        );
+    }
+    let size = std::fs::metadata(BINARY)?.len() as f64 / MEGABYTE;
+    table.aimed(
+        "binary, stripped, plugins inside",
+        format!("{size:.1} MB"),
+        size,
+        Aim::AtMost(BINARY_MB),
+        "MB",
+    );
+    Ok(())
+}
+
+/// A line for the outlet's memory now.
+///
+/// # Errors
+/// When it is gone.
+pub fn told_memory(table: &mut Table, what: &str, outlet: &Outlet) -> anyhow::Result<()> {
+    let memory = outlet.process.memory()?;
+    let resident = memory.resident as f64 / MEGABYTE;
+    let own = memory.anonymous as f64 / MEGABYTE;
+    table.aimed(
+        what,
+        format!("{resident:.1} MB resident, {own:.1} of its own"),
+        resident,
+        Aim::AtMost(IDLE_MB),
+        "MB",
+    );
+    Ok(())
+}
