@@ -12,6 +12,7 @@ mod intake;
 mod layering;
 mod outlet;
 mod plain_cloud;
+mod power_cut;
 mod pull;
 mod push;
 mod scripted_cloud;

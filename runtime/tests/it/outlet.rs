@@ -166,6 +166,31 @@ pub struct Outlet {
     token: Option<String>,
 }
 
+/// An app that is logged in.
+#[derive(Clone)]
+pub struct Session {
+    base: String,
+    http: reqwest::Client,
+    token: String,
+}
+
+impl Session {
+    /// Puts a document; answers the status, or none when no answer came.
+    pub async fn put(&self, path: &str, document: String) -> Option<u16> {
+        let request = self
+            .http
+            .put(format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
+            .header("content-type", "application/json")
+            .body(document);
+        request
+            .send()
+            .await
+            .ok()
+            .map(|response| response.status().as_u16())
+    }
+}
+
 impl Outlet {
     /// Starts an outlet of a cloud.
     pub async fn of(cloud: &ScriptedCloud) -> Self {
@@ -175,6 +200,15 @@ impl Outlet {
     /// What it was started with.
     pub fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// Its address and login, for an app that goes on when the outlet is gone.
+    pub fn session(&self) -> Session {
+        Session {
+            base: self.base.clone(),
+            http: self.http.clone(),
+            token: self.token.clone().expect("somebody is logged in"),
+        }
     }
 
     /// What it has logged.

@@ -1,0 +1,207 @@
+//! Where the outlet stands: runs, their log, the queue.
+
+use super::Unavailable;
+use selaras_core::id::{EntityKey, EntityType};
+use selaras_core::json::Doc;
+use selaras_core::record::Operation;
+use selaras_core::stamp::Millis;
+
+/// Where the outlet stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// From the settings; empty until configured.
+    pub outlet_id: String,
+    /// From the settings; empty until configured.
+    pub outlet_code: String,
+    /// Whether runs are made.
+    pub sync_enabled: bool,
+    /// End of the last successful run.
+    pub last_sync_at: Option<Millis>,
+    /// Queue items not failed.
+    pub pending_count: u64,
+    /// Queue items out of retries.
+    pub failed_count: u64,
+    /// Open conflicts.
+    pub conflict_count: u64,
+    /// Updates and items a plugin could not handle.
+    pub parked_count: u64,
+    /// Changes the cloud has taken, ever.
+    pub total_synced: u64,
+    /// The last run's error, if it had one.
+    pub last_error: Option<String>,
+    /// Whether the last call to the cloud got an answer; none before the first.
+    pub online: Option<bool>,
+    /// Whether a run is going on.
+    pub running: bool,
+    /// When the next one begins by itself.
+    pub next_run_at: Option<Millis>,
+    /// The acceptance time of the oldest waiting item.
+    pub oldest_pending_at: Option<Millis>,
+    /// The pull cursor.
+    pub checkpoint: Option<String>,
+    /// Cloud time less this machine's.
+    pub clock_offset_ms: Option<i64>,
+    /// Plugins that were refused at start: name or file, and why.
+    pub plugin_problems: Vec<(String, String)>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStatus {
+    /// All of it.
+    Success,
+    /// Some items or updates failed.
+    Partial,
+    /// The link or the store failed, or sync is off or not configured.
+    Failed,
+}
+
+impl RunStatus {
+    /// The contract's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What one run did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunReport {
+    /// How it ended.
+    pub status: RunStatus,
+    /// Items the cloud took.
+    pub pushed: u64,
+    /// Items it refused or left without a result.
+    pub push_failed: u64,
+    /// Updates taken over or decided.
+    pub pulled: u64,
+    /// Conflicts decided by a strategy.
+    pub conflicts_resolved: u64,
+    /// Conflicts left to a person.
+    pub conflicts_deferred: u64,
+    /// Begin, corrected.
+    pub started_at: Millis,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// A line of the sync log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogEntry {
+    /// Its number.
+    pub id: u64,
+    /// `push` or `pull`.
+    pub sync_type: &'static str,
+    /// The type, where all were of one.
+    pub entity_type: Option<String>,
+    /// How many.
+    pub entity_count: u64,
+    /// How it ended.
+    pub status: RunStatus,
+    /// What went wrong.
+    pub error_message: Option<String>,
+    /// Begin, corrected.
+    pub started_at: Millis,
+    /// End, corrected.
+    pub completed_at: Millis,
+    /// By monotonic clock.
+    pub duration_ms: u64,
+    /// Counts by type and outcome, a JSON object.
+    pub details: Doc,
+}
+
+/// What to list of the log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogFilter {
+    /// `push` or `pull`.
+    pub sync_type: Option<&'static str>,
+    /// How it ended.
+    pub status: Option<RunStatus>,
+}
+
+/// The state of a queue item as shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueStatus {
+    /// Waits for its turn.
+    Pending,
+    /// Sent, outcome unknown.
+    Attempted,
+    /// Out of retries, or refused by its mapper.
+    Failed,
+    /// Behind an open conflict or an earlier item of its entity.
+    Held,
+}
+
+impl QueueStatus {
+    /// The contract's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Attempted => "attempted",
+            Self::Failed => "failed",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// A queue item as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueView {
+    /// For `retry` and giving up.
+    pub id: String,
+    /// The entity.
+    pub key: EntityKey,
+    /// What it does at the cloud.
+    pub operation: Operation,
+    /// Where it stands.
+    pub status: QueueStatus,
+    /// Retries used.
+    pub retry_count: u32,
+    /// Of so many.
+    pub max_retries: u32,
+    /// The last failure.
+    pub error_message: Option<String>,
+    /// When it was accepted, corrected.
+    pub created_at: Millis,
+    /// When it is tried next; none: when its turn comes.
+    pub next_attempt_at: Option<Millis>,
+    /// The document it carries; none for a delete.
+    pub payload: Option<Doc>,
+}
+
+/// What to list of, or retry in, the queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueueFilter {
+    /// Only this state.
+    pub status: Option<QueueStatus>,
+    /// Only this type.
+    pub entity_type: Option<EntityType>,
+    /// Only this entity id.
+    pub entity_id: Option<String>,
+}
+
+/// Why a queue item was not put back or given up.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// No such item.
+    #[error("no queue item {0}")]
+    NotFound(String),
+    /// It is not in a state in which that can be done (409).
+    #[error("queue item {id} is {}: {why}", status.as_str())]
+    WrongState {
+        /// The item.
+        id: String,
+        /// Where it stands.
+        status: QueueStatus,
+        /// What would be needed.
+        why: &'static str,
+    },
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
