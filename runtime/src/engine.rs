@@ -11,6 +11,7 @@ mod hooks;
 mod inflow;
 mod intake;
 mod link;
+mod plan;
 mod plugins;
 mod progress;
 mod pull;

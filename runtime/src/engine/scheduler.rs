@@ -69,8 +69,21 @@ impl Signals {
 /// When runs are due (monotonic ms).
 #[derive(Debug, Default)]
 struct Plan {
+    /// The next pull and push.
     interval_at: u64,
+    /// A change was made: its push.
     push_at: Option<u64>,
+    /// What the last run left: items in backoff, or a link in doubt.
+    rest_at: Option<u64>,
+}
+
+impl Plan {
+    fn at(&self) -> u64 {
+        [self.push_at, self.rest_at]
+            .into_iter()
+            .flatten()
+            .fold(self.interval_at, u64::min)
+    }
 }
 
 impl Engine {
@@ -78,7 +91,7 @@ impl Engine {
     pub async fn schedule(self, shutdown: CancellationToken) {
         let mut plan = Plan {
             interval_at: self.mono_ms(),
-            push_at: None,
+            ..Plan::default()
         };
         while !shutdown.is_cancelled() {
             let signals = &self.inner.signals;
@@ -87,18 +100,20 @@ impl Engine {
                 .next_at
                 .store(due.map_or(0, |at| at.max(1)), Ordering::Relaxed);
             let wait = due.map(|at| Duration::from_millis(at.saturating_sub(self.mono_ms())));
+            // In this order, so that a run that was asked for also covers what was told before.
             let purpose = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => break,
-                () = signals.asked.notified() => Some(Purpose::Full),
                 () = signals.settings.notified() => {
                     plan.interval_at = self.mono_ms();
                     None
                 }
-                () = signals.changed.notified() => {
-                    let delay = u64::from(self.settings().sync.push_delay_ms);
-                    plan.push_at.get_or_insert(self.mono_ms() + delay);
+                () = signals.changed.notified(), if plan.push_at.is_none() => {
+                    plan.push_at = Some(self.mono_ms() + u64::from(self.settings().sync.push_delay_ms));
                     None
                 }
+                // Unless the run that was going has looked again for them already.
+                () = signals.asked.notified() => signals.again.load(Ordering::Relaxed).then_some(Purpose::Full),
                 () = sleep(wait) => {
                     let full = self.mono_ms() >= plan.interval_at;
                     Some(if full { Purpose::Full } else { Purpose::Changes })
@@ -117,9 +132,7 @@ impl Engine {
         if !settings.outlet.sync_enabled || settings.cloud.is_none() {
             return None;
         }
-        let at = plan
-            .push_at
-            .map_or(plan.interval_at, |at| at.min(plan.interval_at));
+        let at = plan.at();
         let link = self.inner.link.lock();
         let now = self.mono_ms();
         Some(match link.pause_ms(now) {
@@ -137,6 +150,7 @@ impl Engine {
         }
         signals.running.store(true, Ordering::Relaxed);
         plan.push_at = None;
+        plan.rest_at = None;
         let report = self.run(purpose, &signals.again, shutdown).await;
         signals.running.store(false, Ordering::Relaxed);
         log(&report);
@@ -163,21 +177,15 @@ impl Engine {
                 };
         } else if link.is_doubtful() {
             // Probed when the pause ends.
-            plan.push_at = Some(now);
+            plan.rest_at = Some(now);
         }
         drop(link);
         // What the deadline left goes on at once; what a run could not move waits a little.
-        let rest = if report.pushed + report.push_failed > 0 {
-            0
-        } else {
-            REST_MS
-        };
-        if plan.push_at.is_none() && self.has_ready() {
-            plan.push_at = Some(now + rest);
-        }
-        if let Some(at) = self.next_retry_ms().map(|left| now + left.max(rest)) {
-            plan.push_at = Some(plan.push_at.map_or(at, |push| push.min(at)));
-        }
+        let moved = report.pushed + report.push_failed > 0;
+        let rest = now + if moved { 0 } else { REST_MS };
+        let ready = self.has_ready().then_some(rest);
+        let retry = self.next_retry_ms().map(|left| rest.max(now + left));
+        plan.rest_at = [plan.rest_at, ready, retry].into_iter().flatten().min();
     }
 
     /// Why no run can be made now.

@@ -14,6 +14,12 @@ const HOUR_MS: i64 = 3_600_000;
 async fn agreed(strategy: &str) -> (ScriptedCloud, Outlet) {
     let cloud = ScriptedCloud::start().await;
     let outlet = Outlet::of(&cloud).await;
+    // Only what a test asks for runs: a run of the outlet's own could see one side's change before the other is made.
+    outlet
+        .request("PUT", "/api/v1/config/sync")
+        .json(r#"{"push_delay_ms":3600000}"#)
+        .await
+        .expect(200);
     outlet
         .bind("product", &format!(r#"{{"strategy":"{strategy}"}}"#))
         .await;
