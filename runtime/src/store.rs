@@ -5,6 +5,8 @@
 //! plugins or the rules, and no type of the storage engine leaves [`sled`](crate::store::SledStore)'s own file.
 
 mod batch;
+pub mod documents;
+mod entities;
 pub mod entity_rows;
 mod error;
 mod group;

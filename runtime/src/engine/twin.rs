@@ -3,6 +3,7 @@
 
 use crate::engine::api::Unavailable;
 use crate::engine::tx::{Load, Tx, feed_row};
+use crate::store::documents::forget_documents;
 use crate::store::rows::Origin;
 use crate::store::{Counter, keys};
 use selaras_core::id::{CloudId, EntityKey};
@@ -33,7 +34,9 @@ pub fn adopt_twin(tx: &mut Tx<'_>, key: &EntityKey, cloud_id: &CloudId) -> Resul
     let lived = twin.record.doc.is_some();
     let mut gone = feed_row(twin, Origin::Cloud);
     gone.deleted = true;
+    let twin = twin.clone();
     tx.forget(&twin_key);
+    forget_documents(&mut tx.batch, &twin);
     tx.batch
         .expect_prefix(keys::entity(keys::RECORD, &twin_key), rev.to_be_bytes().to_vec());
     tx.batch.delete(keys::entity(keys::RECORD, &twin_key));

@@ -5,7 +5,7 @@ use crate::engine::api::{
     ConflictView, EntityView, LogEntry, LogFilter, Page, PageRequest, QueryError, QueueFilter, QueueStatus,
     QueueView, RunStatus, SideView, Status, Unavailable,
 };
-use crate::store::rows::{ItemRow, LogRow, RowError, decode};
+use crate::store::rows::{ItemRow, LogRow, RowError};
 use crate::store::{Counter, Direction, keys};
 use selaras_core::conflict::{Conflict, Phase, Side};
 use selaras_core::id::{EntityId, EntityKey, EntityType};
@@ -128,25 +128,24 @@ impl Engine {
         };
         let (start, to) = keys::all(kind);
         let mut from = after(start, &to, page.after)?;
-        let store = self.inner.rows.store();
+        let rows = &self.inner.rows;
         let mut items = Vec::new();
         let mut last = None;
         let mut scanned = 0;
         loop {
-            let rows = store.scan(&from, &to, Direction::Forward, page.limit + 1);
-            let rows = rows.map_err(|error| Unavailable::from(RowError::from(error)))?;
-            let end = rows.len() <= page.limit;
-            scanned += rows.len();
-            for (key, bytes) in rows {
+            let found = match kind {
+                keys::FAILED => rows.failed_items(&from, page.limit + 1),
+                _ => rows.items(&from, page.limit + 1),
+            };
+            let found = found.map_err(Unavailable::from)?;
+            let end = found.len() <= page.limit;
+            scanned += found.len();
+            for (key, row) in found {
                 if items.len() == page.limit {
                     return Ok(Page { items, next: last });
                 }
-                let row = match kind {
-                    keys::FAILED => self.inner.rows.item(keys::number(&key).unwrap_or_default()),
-                    _ => decode(&key, &bytes).map(Some),
-                };
                 // An item that went its way since the list was read is no longer part of it.
-                if let Some(row) = row.map_err(Unavailable::from)? {
+                if let Some(row) = row {
                     items.extend(self.queue_view(row, filter)?);
                 }
                 from.clone_from(&key);
@@ -302,8 +301,7 @@ impl Engine {
         let settings = self.settings();
         let store = self.inner.rows.store();
         let count = |counter| u64::try_from(store.counter(counter)).unwrap_or(0);
-        let (from, to) = keys::all(keys::ITEM);
-        let oldest: Vec<(Vec<u8>, ItemRow)> = self.inner.rows.page((&from, &to), Direction::Forward, 20)?;
+        let oldest = self.inner.rows.items(&[keys::ITEM], 20)?;
         let now = self.mono_ms();
         let signals = &self.inner.signals;
         let last = self.inner.last_run.lock();
@@ -325,8 +323,9 @@ impl Engine {
                 .map(|at| self.now().plus_ms(at as i64 - now as i64)),
             oldest_pending_at: oldest
                 .iter()
-                .find(|(_, row)| row.item.state != ItemState::Failed)
-                .map(|(_, row)| row.item.created_at),
+                .filter_map(|(_, row)| row.as_ref())
+                .find(|row| row.item.state != ItemState::Failed)
+                .map(|row| row.item.created_at),
             checkpoint: self.checkpoint()?,
             clock_offset_ms: self.inner.time.offset_ms(),
             plugin_problems: self.inner.plugin_problems.clone(),

@@ -1,8 +1,9 @@
 //! An entity's difference becomes writes: record, items, the schedule, the indexes and the kept counts, guarded by
 //! the record's `rev`.
 
+use crate::store::documents::write_documents;
+use crate::store::entities::{item_bytes, record_bytes};
 use crate::store::keys;
-use crate::store::rows::{item_bytes, record_bytes};
 use crate::store::{Batch, Counter, Expect, Expected};
 use selaras_core::entity::Entity;
 use selaras_core::id::CloudId;
@@ -32,7 +33,8 @@ pub fn write_entity(
     });
     let lives = |e: &Entity| i64::from(e.record.doc.is_some());
     count(batch, Counter::Records, lives(after) - lives(before));
-    batch.writes.push((row, Some(record_bytes(&after.record))));
+    batch.writes.push((row, Some(record_bytes(after))));
+    write_documents(batch, before, after);
     write_items(batch, before, after);
     write_schedule(batch, before, after);
     1 + write_cloud_id(batch, before, after, owns)

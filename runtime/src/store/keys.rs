@@ -10,6 +10,8 @@ pub const RECORD: u8 = b'r';
 pub const ALIAS: u8 = b'a';
 /// Queue items: order.
 pub const ITEM: u8 = b'q';
+/// Documents of records and items: type, id, version.
+pub const DOCUMENT: u8 = b'd';
 /// An entity's items: type, id, order.
 pub const ENTITY_ITEM: u8 = b'e';
 /// Heads that may be sent: priority, order → entity.
@@ -92,6 +94,14 @@ pub fn type_range(kind: u8, entity_type: &EntityType) -> (Vec<u8>, Vec<u8>) {
 /// All keys of `kind`.
 pub fn all(kind: u8) -> (Vec<u8>, Vec<u8>) {
     (vec![kind], vec![kind + 1])
+}
+
+/// The row of an entity's document of one version.
+pub fn entity_version(key: &EntityKey, version: u64) -> Vec<u8> {
+    let mut row = entity(DOCUMENT, key);
+    row.push(0);
+    row.extend_from_slice(&version.to_be_bytes());
+    row
 }
 
 /// The item row of an entity: an index from the entity to its queue.

@@ -5,18 +5,16 @@
 use crate::store::keys;
 use crate::store::{Batch, Direction, Store, StoreError};
 use selaras_core::conflict::Conflict;
-use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::item::Item;
 use selaras_core::json::Doc;
-use selaras_core::record::{Base, Record};
 use selaras_core::stamp::Millis;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The format of the rows written by this version.
-const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 1;
 
 /// A row that cannot be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -85,7 +83,7 @@ impl Origin {
 }
 
 /// A queue item with the entity it belongs to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct ItemRow {
     /// The entity.
     pub key: EntityKey,
@@ -139,7 +137,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// Writes a value that takes about so many bytes.
-fn encode_about<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
+pub(super) fn encode_about<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
     // And one for the store's own mark behind it.
     let mut bytes = Vec::with_capacity(bytes + 1);
     bytes.push(FORMAT);
@@ -163,33 +161,10 @@ pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, RowErr
     }
 }
 
-/// The bytes of a record's row, its `rev` first.
-pub(super) fn record_bytes(record: &Record) -> Vec<u8> {
-    let inbox = record.inbox.as_ref().and_then(|update| update.body.as_ref());
-    let base = match &record.base {
-        Base::Other(doc) => doc.as_ref(),
-        Base::Never | Base::Same => None,
-    };
-    let docs: usize = [record.doc.as_ref(), base, inbox]
-        .into_iter()
-        .flatten()
-        .map(Doc::len)
-        .sum();
-    let mut bytes = Vec::with_capacity(320 + docs);
-    bytes.extend_from_slice(&record.rev.to_be_bytes());
-    bytes.push(FORMAT);
-    rmp_serde::encode::write(&mut bytes, record).expect("invariant: rows are plain values in memory");
-    bytes
-}
-
-fn decode_record(key: &[u8], bytes: &[u8]) -> Result<Record, RowError> {
-    decode(key, bytes.get(8..).unwrap_or_default())
-}
-
 /// Typed reads. Writes go through [`write_entity`](crate::store::entity_rows::write_entity) and the functions beside it into a [`Batch`].
 #[derive(Clone)]
 pub struct Rows {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 impl Rows {
@@ -227,87 +202,6 @@ impl Rows {
             .collect()
     }
 
-    /// An entity's record.
-    ///
-    /// # Errors
-    /// When the store fails or the row is garbled.
-    pub fn record(&self, key: &EntityKey) -> Result<Option<Record>, RowError> {
-        let row = keys::entity(keys::RECORD, key);
-        self.store
-            .get(&row)?
-            .map(|bytes| decode_record(&row, &bytes))
-            .transpose()
-    }
-
-    /// The records between two record keys, with their entities.
-    ///
-    /// # Errors
-    /// When the store fails or a row is garbled.
-    pub fn records(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(EntityKey, Record)>, RowError> {
-        let rows = self.store.scan(from, to, Direction::Forward, limit)?;
-        let read = rows.into_iter().filter_map(|(key, bytes)| {
-            let entity = keys::parse_entity(&key[1..])?;
-            Some(decode_record(&key, &bytes).map(|record| (entity, record)))
-        });
-        read.collect()
-    }
-
-    /// An entity with all its items; one nobody has heard of when there is no record.
-    ///
-    /// # Errors
-    /// When the store fails or a row is garbled.
-    pub fn entity(&self, key: &EntityKey) -> Result<Entity, RowError> {
-        self.load(key, usize::MAX)
-    }
-
-    /// An entity with the first two and the last of its items: all that intake and push look at.
-    ///
-    /// # Errors
-    /// When the store fails or a row is garbled.
-    pub fn entity_edges(&self, key: &EntityKey) -> Result<Entity, RowError> {
-        self.load(key, 3)
-    }
-
-    fn load(&self, key: &EntityKey, most: usize) -> Result<Entity, RowError> {
-        let Some(record) = self.record(key)? else {
-            return Ok(Entity::new(key.clone()));
-        };
-        let mut items = Vec::new();
-        if record.waiting > 0 {
-            let (from, to) = keys::entity_items(key);
-            let many = record.waiting as usize > most;
-            let first = if many { most - 1 } else { usize::MAX };
-            let mut rows = self.store.scan(&from, &to, Direction::Forward, first)?;
-            if many {
-                rows.extend(self.store.scan(&from, &to, Direction::Backward, 1)?);
-            }
-            for order in rows.iter().filter_map(|(row, _)| keys::entity_item_order(row)) {
-                // A row that a commit removed in between: the record's rev moved too, and guards what follows.
-                if let Some(row) = self.item(order)? {
-                    items.push(row.item);
-                }
-            }
-        }
-        Ok(Entity {
-            key: key.clone(),
-            record,
-            items,
-        })
-    }
-
-    /// A queue item by its order.
-    ///
-    /// # Errors
-    /// When the store fails or the row is garbled.
-    pub fn item(&self, order: u64) -> Result<Option<ItemRow>, RowError> {
-        self.get(&keys::numbered(keys::ITEM, order))
-    }
-
     /// The entity that the cloud knows by this id.
     ///
     /// # Errors
@@ -339,20 +233,6 @@ impl Rows {
 /// Writes a row.
 pub fn put<T: Serialize>(batch: &mut Batch, key: Vec<u8>, value: &T) {
     batch.writes.push((key, Some(encode(value))));
-}
-
-/// The bytes of an item's row.
-pub(super) fn item_bytes(key: &EntityKey, item: &Item) -> Vec<u8> {
-    /// [`ItemRow`], borrowed.
-    #[derive(Serialize)]
-    struct Row<'a> {
-        key: &'a EntityKey,
-        item: &'a Item,
-    }
-    encode_about(
-        &Row { key, item },
-        256 + item.snapshot.as_ref().map_or(0, Doc::len),
-    )
 }
 
 /// Writes a setting or cursor.
