@@ -3,7 +3,7 @@
 use crate::client::{Client, request};
 use crate::disk::Disk;
 use crate::outlet::{Outlet, Setup};
-use crate::start::told_memory;
+use crate::start::{settled_memory, shown};
 use crate::table::{Aim, Table, plain, quantile, rate};
 use crate::{Room, Scale, document};
 use anyhow::ensure;
@@ -21,7 +21,9 @@ const AIM_MANY: f64 = 3.0;
 ///
 /// # Errors
 /// When a change is refused.
-pub async fn measure(room: &Room, scale: Scale, disk: &Disk, table: &mut Table) -> anyhow::Result<()> {
+pub async fn measure(room: &Room, scale: Scale, table: &mut Table) -> anyhow::Result<()> {
+    let mut disk = Disk::new(room, scale)?;
+    let mut before = disk.single()?;
     table.section("intake, durable: PUT of 1 KB documents, sync off");
     let (mut outlet, _) = Setup::alone(&room.fresh("intake")?).start().await?;
     let token = outlet.admin().await?.token;
@@ -33,7 +35,9 @@ pub async fn measure(room: &Room, scale: Scale, disk: &Disk, table: &mut Table) 
         let mut run = load(&outlet, &token, connections, changes).await?;
         let cpu = (outlet.process.cpu_us()? - cpu) as f64 / changes as f64;
         let rate = rate(changes, run.took_us);
-        let ratio = rate / disk.single;
+        let after = disk.single()?;
+        let ratio = rate / ((before + after) / 2.0);
+        before = after;
         let each = if connections == 1 {
             "connection"
         } else {
@@ -56,8 +60,10 @@ pub async fn measure(room: &Room, scale: Scale, disk: &Disk, table: &mut Table) 
             ),
         );
     }
-    told_memory(table, "memory after it", &outlet)?;
-    outlet.process.stop()
+    let memory = settled_memory(&outlet).await?;
+    table.told("memory after it", shown(memory));
+    outlet.process.stop()?;
+    disk.tell(table)
 }
 
 fn millis(us: u64) -> String {

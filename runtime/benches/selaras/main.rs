@@ -22,7 +22,7 @@ use table::Table;
 /// How much is done in each row.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
-    /// Single appends to the disk.
+    /// Single appends to the disk, at a time.
     pub appends: usize,
     /// Changes over one connection.
     pub changes_by_one: usize,
@@ -37,7 +37,7 @@ pub struct Scale {
 }
 
 const FULL: Scale = Scale {
-    appends: 1_000,
+    appends: 500,
     changes_by_one: 1_000,
     changes_by_many: 20_000,
     documents: 20_000,
@@ -46,7 +46,7 @@ const FULL: Scale = Scale {
 };
 
 const QUICK: Scale = Scale {
-    appends: 200,
+    appends: 100,
     changes_by_one: 200,
     changes_by_many: 3_000,
     documents: 3_000,
@@ -94,8 +94,7 @@ async fn measure(
         plugins::measure(room, scale, table).await?;
     }
     if wanted("intake") {
-        let disk = disk::measure(room, scale, table)?;
-        intake::measure(room, scale, &disk, table).await?;
+        intake::measure(room, scale, table).await?;
     }
     if wanted("sync") {
         sync::measure(room, scale, table).await?;

@@ -1,9 +1,13 @@
 //! What the process costs before it does anything: its start, its memory, its size.
 
 use crate::outlet::{BINARY, Outlet, Setup};
+use crate::process::Memory;
 use crate::table::{Aim, Table, plain, quantile};
 use crate::{Room, Scale};
+use std::time::Duration;
 
+/// Freed memory is kept for a second, in case it is wanted again.
+const SETTLES: Duration = Duration::from_secs(2);
 const MEGABYTE: f64 = 1_048_576.0;
 const READY_MS: f64 = 150.0;
 const IDLE_MB: f64 = 40.0;
@@ -24,7 +28,15 @@ pub async fn measure(room: &Room, scale: Scale, table: &mut Table) -> anyhow::Re
         let (mut outlet, took) = setup.start().await?;
         warm.push(took);
         if round + 1 == scale.starts {
-            told_memory(table, "memory, idle after a start", &outlet)?;
+            let memory = settled_memory(&outlet).await?;
+            let resident = memory.resident as f64 / MEGABYTE;
+            table.aimed(
+                "memory, idle",
+                shown(memory),
+                resident,
+                Aim::AtMost(IDLE_MB),
+                "MB",
+            );
         }
         outlet.process.stop()?;
     }
@@ -53,20 +65,18 @@ pub async fn measure(room: &Room, scale: Scale, table: &mut Table) -> anyhow::Re
     Ok(())
 }
 
-/// A line for the outlet's memory now.
+/// The outlet's memory once what its last work freed has gone back to the system.
 ///
 /// # Errors
 /// When it is gone.
-pub fn told_memory(table: &mut Table, what: &str, outlet: &Outlet) -> anyhow::Result<()> {
-    let memory = outlet.process.memory()?;
+pub async fn settled_memory(outlet: &Outlet) -> anyhow::Result<Memory> {
+    tokio::time::sleep(SETTLES).await;
+    outlet.process.memory()
+}
+
+/// In the table.
+pub fn shown(memory: Memory) -> String {
     let resident = memory.resident as f64 / MEGABYTE;
     let own = memory.anonymous as f64 / MEGABYTE;
-    table.aimed(
-        what,
-        format!("{resident:.1} MB resident, {own:.1} of its own"),
-        resident,
-        Aim::AtMost(IDLE_MB),
-        "MB",
-    );
-    Ok(())
+    format!("{resident:.1} MB resident, {own:.1} of its own")
 }

@@ -5,7 +5,7 @@ use crate::outlet::{Admin, Outlet, Setup};
 use crate::process::Process;
 use crate::reference_cloud::{OUTLETS, ReferenceCloud};
 use crate::sink::Sink;
-use crate::start::told_memory;
+use crate::start::{settled_memory, shown};
 use crate::table::{Aim, Table, plain, rate};
 use crate::{Room, Scale, document};
 use anyhow::ensure;
@@ -79,7 +79,8 @@ impl Bench<'_> {
         let sync = format!("{{\"batch_size\":{BATCH},\"pull_enabled\":false}}");
         admin.call("PUT", "/api/v1/config/sync", &sync).await?;
         self.run("push", &mut admin, &outlet, AIM_PUSH).await?;
-        told_memory(self.table, "  memory after it", &outlet)?;
+        let memory = settled_memory(&outlet).await?;
+        self.table.told("  memory after it", shown(memory));
         outlet.process.stop()
     }
 
@@ -87,7 +88,8 @@ impl Bench<'_> {
         let mut outlet = self.outlet("pull", OUTLETS[1]).await?;
         let mut admin = outlet.admin().await?;
         self.run("pull", &mut admin, &outlet, AIM_PULL).await?;
-        told_memory(self.table, "  memory after it", &outlet)?;
+        let memory = settled_memory(&outlet).await?;
+        self.table.told("  memory after it", shown(memory));
         outlet.process.stop()
     }
 
