@@ -20,12 +20,19 @@ use selaras_core::push::{Attempt, Outcome, absorb, attempt};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// How often the schedule is read again when what it named has changed meanwhile.
-const MOST_LOOKS: usize = 100;
+/// What due entities come to.
+pub(super) struct Planned {
+    /// What is to be sent of them.
+    pub shipments: Vec<Shipment>,
+    /// None of them had anything to send: they were changed since the schedule was read.
+    pub idle: bool,
+}
 
 impl Engine {
-    /// Entities whose head may go now, in order, without those that are under way.
-    fn due(&self, limit: usize, busy: &HashSet<EntityKey>) -> Result<Vec<EntityKey>, Unavailable> {
+    /// As many entities as a request takes whose head may go now, in order, without those that are busy.
+    pub(super) fn due(&self, busy: &HashSet<EntityKey>) -> Result<Vec<EntityKey>, Unavailable> {
+        let batch_size = self.settings().sync.batch_size as usize;
+        let limit = self.inner.link.lock().batch_limit(batch_size);
         let store = self.inner.rows.store();
         let most = limit + busy.len();
         let late = keys::due_from(self.now().plus_ms(1));
@@ -42,47 +49,34 @@ impl Engine {
         Ok(names.filter(|key| !busy.contains(key)).take(limit).collect())
     }
 
-    /// Plans, maps and marks the next shipments. Empty when nothing is due.
+    /// Maps and marks what these entities have to send.
     pub(super) async fn plan(
         &self,
-        busy: &HashSet<EntityKey>,
+        due: &[EntityKey],
         progress: &mut Progress,
-    ) -> Result<Vec<Shipment>, Unavailable> {
-        let mut looks = 0;
-        loop {
-            let settings = self.settings();
-            let limit = self
-                .inner
-                .link
-                .lock()
-                .batch_limit(settings.sync.batch_size as usize);
-            let due = self.due(limit, busy)?;
-            if due.is_empty() {
-                return Ok(Vec::new());
-            }
-            let mut entities = Vec::with_capacity(due.len());
-            for key in &due {
-                let entity = self.inner.rows.entity_edges(key)?;
-                // Without a head that may go it was changed since the schedule was read.
-                if entity.head().is_some() && entity.record.slot.is_some() {
-                    entities.push(entity);
-                }
-            }
-            if entities.is_empty() {
-                tokio::task::yield_now().await;
-                looks += 1;
-                if looks > MOST_LOOKS {
-                    tracing::error!(first = %due[0], "the schedule names entities that have nothing to send");
-                    return Ok(Vec::new());
-                }
-                continue;
-            }
-            let mapped = self.map_to_cloud(&settings, &entities).await;
-            let parcels = self.mark(&settings, entities, mapped, progress).await?;
-            if !parcels.is_empty() {
-                return Ok(Shipment::pack(parcels));
+    ) -> Result<Planned, Unavailable> {
+        let settings = self.settings();
+        let mut entities = Vec::with_capacity(due.len());
+        for key in due {
+            let entity = self.inner.rows.entity_edges(key)?;
+            // Without a head that may go it was changed since the schedule was read.
+            if entity.head().is_some() && entity.record.slot.is_some() {
+                entities.push(entity);
             }
         }
+        if entities.is_empty() {
+            tokio::task::yield_now().await;
+            return Ok(Planned {
+                shipments: Vec::new(),
+                idle: true,
+            });
+        }
+        let mapped = self.map_to_cloud(&settings, &entities).await;
+        let parcels = self.mark(&settings, entities, mapped, progress).await?;
+        Ok(Planned {
+            shipments: Shipment::pack(parcels),
+            idle: false,
+        })
     }
 
     /// What the mappers make of the heads' snapshots, in their order. Deletes carry no document.

@@ -18,37 +18,59 @@ use selaras_core::push::{Absorbed, Outcome, Policy, absorb};
 use selaras_core::receive::supersedes;
 use std::collections::{HashSet, VecDeque};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-/// What a shipment comes back with: the entities it held, what is to be done next, and what was counted.
-type Returned = (Vec<EntityKey>, Result<Next, Unavailable>, Progress);
+/// How often in a row the schedule may name nothing but entities that have nothing to send: read while they changed.
+const MOST_IDLE: usize = 100;
+
+/// What a task under way comes back with.
+struct Returned {
+    /// Entities it is done with.
+    free: Vec<EntityKey>,
+    /// Shipments that are still to be sent, of entities that stay busy.
+    packed: Vec<Shipment>,
+    /// Why nothing more is to be sent.
+    stop: Option<LinkError>,
+    /// What was done.
+    counted: Progress,
+    /// It found nothing to do.
+    idle: bool,
+}
 
 impl Engine {
-    /// Pushes what is due until nothing is, the link fails, or the run must stop. While a shipment is under way or its
-    /// answer is taken in, the next one is made ready.
+    /// Pushes what is due until nothing is, the link fails, or the run must stop. Each task takes some due entities all
+    /// the way: made ready, sent, the answer absorbed. So while one waits for the cloud or the disk, others work.
     pub(crate) async fn push(
         &self,
         cloud: &Client,
         stop: &Stop,
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
-        let mut under_way: JoinSet<Returned> = JoinSet::new();
+        let halt = stop.child();
+        let mut under_way: JoinSet<Result<Returned, Unavailable>> = JoinSet::new();
         let mut busy: HashSet<EntityKey> = HashSet::new();
         let mut packed: VecDeque<Shipment> = VecDeque::new();
         let mut trouble = None;
+        let mut idle = 0;
         loop {
-            while trouble.is_none() && !stop.is_set() && under_way.len() < self.inner.link.lock().window() {
-                if packed.is_empty() {
-                    packed.extend(self.plan(&busy, progress).await?);
+            while !halt.is_cancelled() && under_way.len() < self.inner.link.lock().window() {
+                let (engine, cloud, halt) = (self.clone(), cloud.clone(), halt.clone());
+                if let Some(shipment) = packed.pop_front() {
+                    under_way.spawn(engine.ship(cloud, shipment, halt));
+                    continue;
                 }
-                let Some(shipment) = packed.pop_front() else { break };
-                busy.extend(shipment.parcels.iter().map(|parcel| parcel.key.clone()));
-                under_way.spawn(self.clone().ship(cloud.clone(), shipment));
+                let due = self.due(&busy)?;
+                if due.is_empty() {
+                    break;
+                }
+                busy.extend(due.iter().cloned());
+                under_way.spawn(engine.carry(cloud, due, halt));
             }
             let Some(joined) = stop.or_abandoned(under_way.join_next()).await else {
                 break;
             };
-            let (keys, next, counted) = match joined {
-                Some(Ok(returned)) => returned,
+            let returned = match joined {
+                Some(Ok(returned)) => returned?,
                 Some(Err(error)) => {
                     return Err(Trouble::Store(Unavailable::Store(format!(
                         "a request task died: {error}"
@@ -56,32 +78,85 @@ impl Engine {
                 }
                 None => break,
             };
-            for key in &keys {
+            for key in &returned.free {
                 busy.remove(key);
             }
-            progress.merge(counted);
-            match next? {
-                Next::Go => {}
-                Next::Again(first, second) => {
-                    packed.push_front(second);
-                    packed.push_front(first);
-                }
-                Next::Stop(error) => {
-                    packed.clear();
-                    trouble.get_or_insert(error);
-                }
+            progress.merge(returned.counted);
+            for shipment in returned.packed.into_iter().rev() {
+                packed.push_front(shipment);
+            }
+            if let Some(error) = returned.stop {
+                halt.cancel();
+                trouble.get_or_insert(error);
+            }
+            idle = if returned.idle { idle + 1 } else { 0 };
+            if idle > MOST_IDLE {
+                tracing::error!(first = ?returned.free.first(), "the schedule names entities that have nothing to send");
+                break;
             }
         }
         trouble.map_or(Ok(()), |error| Err(Trouble::Link(error)))
     }
 
-    /// Sends a shipment and takes its answer in. Dropped in between, it leaves attempts that are durable.
-    async fn ship(self, cloud: Client, shipment: Shipment) -> Returned {
-        let keys = shipment.parcels.iter().map(|parcel| parcel.key.clone()).collect();
+    /// Makes due entities ready and sends the first shipment of them.
+    async fn carry(
+        self,
+        cloud: Client,
+        due: Vec<EntityKey>,
+        halt: CancellationToken,
+    ) -> Result<Returned, Unavailable> {
         let mut counted = Progress::default();
-        let answer = shipment.send(&cloud, self.now()).await;
-        let next = self.answered(&cloud, shipment, answer, &mut counted).await;
-        (keys, next, counted)
+        let planned = self.plan(&due, &mut counted).await?;
+        let mut packed = VecDeque::from(planned.shipments);
+        let kept: HashSet<&EntityKey> = packed.iter().flat_map(Shipment::keys).collect();
+        let free = due.iter().filter(|key| !kept.contains(key)).cloned().collect();
+        let mut returned = match packed.pop_front() {
+            Some(first) => self.ship(cloud, first, halt).await?,
+            None => Returned {
+                free: Vec::new(),
+                packed: Vec::new(),
+                stop: None,
+                counted: Progress::default(),
+                idle: planned.idle,
+            },
+        };
+        returned.free.extend::<Vec<_>>(free);
+        returned.packed.extend(packed);
+        returned.counted.merge(counted);
+        Ok(returned)
+    }
+
+    /// Sends a shipment and takes its answer in. Dropped in between, or halted before, it leaves attempts that are
+    /// durable: they are made again with the same change_id.
+    async fn ship(
+        self,
+        cloud: Client,
+        shipment: Shipment,
+        halt: CancellationToken,
+    ) -> Result<Returned, Unavailable> {
+        let keys: Vec<EntityKey> = shipment.keys().cloned().collect();
+        let mut counted = Progress::default();
+        let next = if halt.is_cancelled() {
+            Next::Go
+        } else {
+            let answer = shipment.send(&cloud, self.now()).await;
+            self.answered(&cloud, shipment, answer, &mut counted).await?
+        };
+        let (free, packed, stop) = match next {
+            Next::Go => (keys, Vec::new(), None),
+            Next::Again(first, second) => (Vec::new(), vec![first, second], None),
+            Next::Stop(error) => {
+                halt.cancel();
+                (keys, Vec::new(), Some(error))
+            }
+        };
+        Ok(Returned {
+            free,
+            packed,
+            stop,
+            counted,
+            idle: false,
+        })
     }
 
     async fn answered(

@@ -35,6 +35,11 @@ impl Stop {
         self.token.is_cancelled()
     }
 
+    /// Cancelled with it, or by who holds the child for reasons of their own.
+    pub fn child(&self) -> CancellationToken {
+        self.token.child_token()
+    }
+
     /// Waits for `work`; after the stop it gets a last grace, then it is dropped and the answer is none.
     pub async fn or_abandoned<F: Future>(&self, work: F) -> Option<F::Output> {
         tokio::pin!(work);

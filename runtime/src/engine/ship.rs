@@ -72,6 +72,11 @@ impl Shipment {
         shipments
     }
 
+    /// The entities in it.
+    pub fn keys(&self) -> impl Iterator<Item = &EntityKey> {
+        self.parcels.iter().map(|parcel| &parcel.key)
+    }
+
     /// Two halves, to find the parcel that the cloud refuses; none when it is alone.
     pub fn split(mut self) -> Result<(Self, Self), Self> {
         if self.parcels.len() < 2 {
