@@ -6,7 +6,7 @@
 use crate::store::Direction;
 use crate::store::documents::{Held, held_by_item, held_by_record};
 use crate::store::keys;
-use crate::store::rows::{FORMAT, ItemRow, RowError, Rows, decode, encode_about};
+use crate::store::rows::{ItemRow, RowError, Rows, decode, encode_about, encode_behind};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::item::Item;
@@ -47,7 +47,6 @@ pub(super) fn record_bytes(entity: &Entity) -> Vec<u8> {
     let docs: usize = [here, base, inbox].into_iter().flatten().map(Doc::len).sum();
     let mut bytes = Vec::with_capacity(320 + docs);
     bytes.extend_from_slice(&record.rev.to_be_bytes());
-    bytes.push(FORMAT);
     let row = RecordRow {
         record: Record {
             doc: None,
@@ -55,7 +54,7 @@ pub(super) fn record_bytes(entity: &Entity) -> Vec<u8> {
         },
         document,
     };
-    rmp_serde::encode::write(&mut bytes, &row).expect("invariant: rows are plain values in memory");
+    encode_behind(&mut bytes, &row);
     bytes
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The format of the rows written by this version.
-pub(super) const FORMAT: u8 = 1;
+const FORMAT: u8 = 1;
 
 /// A row that cannot be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -139,10 +139,15 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// Writes a value that takes about so many bytes.
 pub(super) fn encode_about<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
     // And one for the store's own mark behind it.
-    let mut bytes = Vec::with_capacity(bytes + 1);
-    bytes.push(FORMAT);
-    rmp_serde::encode::write(&mut bytes, value).expect("invariant: rows are plain values in memory");
-    bytes
+    let mut row = Vec::with_capacity(bytes + 1);
+    encode_behind(&mut row, value);
+    row
+}
+
+/// Writes a value behind what a row begins with.
+pub(super) fn encode_behind<T: Serialize>(row: &mut Vec<u8>, value: &T) {
+    row.push(FORMAT);
+    rmp_serde::encode::write(row, value).expect("invariant: rows are plain values in memory");
 }
 
 /// Reads a value.
