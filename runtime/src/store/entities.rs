@@ -14,6 +14,9 @@ use selaras_core::json::Doc;
 use selaras_core::record::{Base, Record};
 use serde::{Deserialize, Serialize};
 
+/// A queue item's key in a list, and the item if it is still there.
+pub type ListedItem = (Vec<u8>, Option<ItemRow>);
+
 /// A record as its row has it.
 #[derive(Serialize, Deserialize)]
 struct RecordRow {
@@ -232,7 +235,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the store fails or a row is garbled.
-    pub fn items(&self, from: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Option<ItemRow>)>, RowError> {
+    pub fn items(&self, from: &[u8], limit: usize) -> Result<Vec<ListedItem>, RowError> {
         let (_, to) = keys::all(keys::ITEM);
         let rows = self.store.scan(from, &to, Direction::Forward, limit)?;
         let mut items = Vec::with_capacity(rows.len());
@@ -251,11 +254,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the store fails or a row is garbled.
-    pub fn failed_items(
-        &self,
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Option<ItemRow>)>, RowError> {
+    pub fn failed_items(&self, from: &[u8], limit: usize) -> Result<Vec<ListedItem>, RowError> {
         let (_, to) = keys::all(keys::FAILED);
         let rows = self.store.scan(from, &to, Direction::Forward, limit)?;
         rows.into_iter()
