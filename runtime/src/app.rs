@@ -68,7 +68,7 @@ impl App {
             engine.clone(),
             http::Settings {
                 jwt_secret,
-                install_id: store.feed_epoch().to_owned(),
+                install_id: store.feed_epoch(),
                 webhook_secrets: config
                     .webhook_secrets
                     .iter()

@@ -14,6 +14,7 @@ pub mod keys;
 mod ledger;
 mod memory;
 mod meta;
+pub mod rewound;
 pub mod rows;
 mod sled;
 mod writer;
@@ -26,7 +27,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 pub use batch::{Batch, COUNTERS, Counter, Expect, Expected};
 pub use error::{CommitError, OpenError, StoreError};
 pub use memory::{MemoryDisk, MemoryStore};
-pub use sled::{SledOptions, SledStore};
+pub use meta::Meta;
+pub use sled::{Importer, SledOptions, SledStore};
 
 /// A key: 1 to [`MAX_KEY_BYTES`] bytes, the first of them below [`RESERVED`]. Ordered as bytes.
 pub type Key = Vec<u8>;
@@ -34,8 +36,29 @@ pub type Key = Vec<u8>;
 /// One entry of the store.
 pub type Entry = (Key, Vec<u8>);
 
-/// What is called with each exported key and value; an error ends the export.
-pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+/// Where an export goes; an error ends it. A closure over keys and values is one.
+pub trait Sink {
+    /// Called first, with the store's own row of the export's moment.
+    ///
+    /// # Errors
+    /// Its own.
+    fn begin(&mut self, meta: &Meta) -> Result<(), StoreError> {
+        let _ = meta;
+        Ok(())
+    }
+
+    /// Called with each entry.
+    ///
+    /// # Errors
+    /// Its own.
+    fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
+}
+
+impl<F: FnMut(&[u8], &[u8]) -> Result<(), StoreError>> Sink for F {
+    fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self(key, value)
+    }
+}
 
 /// A future that owns what it needs.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -85,6 +108,8 @@ pub enum Direction {
 pub struct Stats {
     /// Bytes its files take; 0 when it has none.
     pub bytes_on_disk: u64,
+    /// Bytes of the keys and values in it.
+    pub live_bytes: u64,
     /// Batches committed since it was opened.
     pub commits: u64,
     /// Groups they were committed in: each is one sync of the disk.
@@ -141,8 +166,11 @@ pub trait Store: Send + Sync + 'static {
     /// The last durable feed sequence number; 0 before the first.
     fn feed_head(&self) -> u64;
 
-    /// Names this feed: made with the store, another one for another store.
-    fn feed_epoch(&self) -> &str;
+    /// Names this feed: made with the store, another one for another store, and for one that went back in time.
+    fn feed_epoch(&self) -> String;
+
+    /// New versions of entities are above it: what was given out before the store went back in time does not come again.
+    fn version_floor(&self) -> u64;
 
     /// Whether the store still accepts commits.
     ///
@@ -150,13 +178,11 @@ pub trait Store: Send + Sync + 'static {
     /// What stopped it; that is final until it is opened again.
     fn health(&self) -> Result<(), Arc<StoreError>>;
 
-    /// Hands every entry of the user's to `each`, in key order, as of one moment.
-    ///
-    /// Commits wait until it returns: `each` must not wait for one.
+    /// Hands every entry of the user's to `sink`, in key order, as of one moment. Commits go on meanwhile.
     ///
     /// # Errors
-    /// As [`Store::get`], and whatever `each` answers.
-    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError>;
+    /// As [`Store::get`], and whatever `sink` answers.
+    fn export(&self, sink: &mut dyn Sink) -> Result<(), StoreError>;
 
     /// Sizes and times.
     fn stats(&self) -> Stats;

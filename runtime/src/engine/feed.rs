@@ -55,7 +55,7 @@ impl Engine {
             }
         }
         Ok(Feed {
-            epoch: store.feed_epoch().to_owned(),
+            epoch: store.feed_epoch(),
             entries,
             head,
         })

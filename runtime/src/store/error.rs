@@ -83,6 +83,12 @@ pub enum OpenError {
         /// The store's directory.
         dir: PathBuf,
     },
+    /// There is a store where a new one was to be made.
+    #[error("{} holds a store already; choose an empty directory", dir.display())]
+    Exists {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// A newer program wrote it.
     #[error(
         "the store has format {found}, this program knows formats up to {supported}; use the newer program"

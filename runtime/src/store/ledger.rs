@@ -17,6 +17,10 @@ pub(super) struct Ledger {
     feed_head: AtomicU64,
     counters: [AtomicI64; COUNTERS],
     epoch: String,
+    version_floor: u64,
+    live_bytes: AtomicU64,
+    /// Groups since the store was made.
+    committed: AtomicU64,
     failure: OnceLock<Arc<StoreError>>,
     commits: AtomicU64,
     groups: AtomicU64,
@@ -32,6 +36,9 @@ impl Ledger {
             feed_head: AtomicU64::new(meta.feed_head),
             counters: meta.counters.map(AtomicI64::new),
             epoch: meta.epoch.clone(),
+            version_floor: meta.version_floor,
+            live_bytes: AtomicU64::new(meta.live_bytes),
+            committed: AtomicU64::new(meta.commits),
             failure: OnceLock::new(),
             commits: AtomicU64::new(0),
             groups: AtomicU64::new(0),
@@ -63,12 +70,23 @@ impl Ledger {
         &self.epoch
     }
 
+    pub(super) fn version_floor(&self) -> u64 {
+        self.version_floor
+    }
+
+    /// Groups made durable since the store was made.
+    pub(super) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
     /// Shows what is durable now. The rows must be readable before this, so that nobody looks for one in vain.
     pub(super) fn publish(&self, meta: &Meta, commits: u64, took_us: u64) {
         for (published, count) in self.counters.iter().zip(meta.counters) {
             published.store(count, Ordering::Release);
         }
         self.feed_head.store(meta.feed_head, Ordering::Release);
+        self.committed.store(meta.commits, Ordering::Release);
+        self.live_bytes.store(meta.live_bytes, Ordering::Relaxed);
         self.commits.fetch_add(commits, Ordering::Relaxed);
         self.groups.fetch_add(1, Ordering::Relaxed);
         self.last_us.store(took_us, Ordering::Relaxed);
@@ -88,6 +106,7 @@ impl Ledger {
         let groups = self.groups.load(Ordering::Relaxed);
         Stats {
             bytes_on_disk,
+            live_bytes: self.live_bytes.load(Ordering::Relaxed),
             commits: self.commits.load(Ordering::Relaxed),
             groups,
             last_commit_us: self.last_us.load(Ordering::Relaxed),

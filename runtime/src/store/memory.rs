@@ -16,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{
     Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, Key, OpenError, RESERVED,
-    Stats, Store, StoreError, Visit,
+    Sink, Stats, Store, StoreError,
     group::{self, Base, Refused},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
@@ -104,11 +104,15 @@ impl MemoryStore {
         let mut plan = group::plan([batch], &meta, &*rows)
             .map_err(|error| CommitError::Failed(self.ledger.fail(error)))?;
         if plan.changes {
+            plan.meta.commits += 1;
             for (key, write) in plan.writes {
-                match write.value {
+                let len = key.len() as u64;
+                plan.meta.live_bytes += write.value.as_ref().map_or(0, |value| len + value.len() as u64);
+                let before = match write.value {
                     Some(value) => rows.insert(key, value),
                     None => rows.remove(&key),
                 };
+                plan.meta.live_bytes -= before.map_or(0, |value| len + value.len() as u64);
             }
             rows.insert(META_KEY.to_vec(), plan.meta.encode());
             self.ledger.publish(&plan.meta, 1, 0);
@@ -177,19 +181,24 @@ impl Store for MemoryStore {
         self.ledger.feed_head()
     }
 
-    fn feed_epoch(&self) -> &str {
-        self.ledger.epoch()
+    fn feed_epoch(&self) -> String {
+        self.ledger.epoch().to_owned()
+    }
+
+    fn version_floor(&self) -> u64 {
+        self.ledger.version_floor()
     }
 
     fn health(&self) -> Result<(), Arc<StoreError>> {
         self.ledger.health()
     }
 
-    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError> {
+    fn export(&self, sink: &mut dyn Sink) -> Result<(), StoreError> {
+        sink.begin(&self.meta.lock())?;
         let rows = self.disk.rows.read();
         let users = rows.range::<[u8], _>((Bound::Unbounded, Bound::Excluded([RESERVED].as_slice())));
         for (key, value) in users {
-            each(key, value)?;
+            sink.entry(key, value)?;
         }
         Ok(())
     }

@@ -8,28 +8,39 @@ use super::{COUNTERS, RESERVED, StoreError};
 pub(super) const META_KEY: [u8; 1] = [RESERVED];
 
 /// The format this program writes, and the newest it reads. Raise it when the meaning of any byte on disk changes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// How far ahead of the numbers given out the persisted ceiling is kept: far more than anybody takes between two
 /// commits, and few enough that ids stay readable after a crash skips them.
 const RESERVE_AHEAD: u64 = 1 << 16;
 
+/// How far a store that went back in time goes ahead of every number it may have given out since.
+const REWIND_NUMBERS: u64 = 1 << 32;
+/// The same of the versions of one entity.
+const REWIND_VERSIONS: u64 = 1_000_000;
+
 const MAGIC: &[u8; 4] = b"SLRS";
-const EPOCH_AT: usize = 4 + 4 + 3 * 8 + COUNTERS * 8;
+const EPOCH_AT: usize = 4 + 4 + 6 * 8 + COUNTERS * 8;
 
 /// The row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Meta {
+pub struct Meta {
     /// The last feed sequence number given out; 0: none yet.
-    pub feed_head: u64,
+    pub(super) feed_head: u64,
     /// No number at or above it was given out by a run that ended.
-    pub ceiling: u64,
+    pub(super) ceiling: u64,
     /// Names the next value that is stored in chunks.
-    pub next_generation: u64,
+    pub(super) next_generation: u64,
+    /// Groups committed since the store was made: what is compared with the mark beside the store, and with backups.
+    pub(super) commits: u64,
+    /// Bytes of the users' keys and values.
+    pub(super) live_bytes: u64,
+    /// Versions of entities go on above it (see [`Meta::rewind`]).
+    pub(super) version_floor: u64,
     /// The kept counts.
-    pub counters: [i64; COUNTERS],
+    pub(super) counters: [i64; COUNTERS],
     /// The feed's name.
-    pub epoch: String,
+    pub(super) epoch: String,
 }
 
 /// Why the row could not be read.
@@ -48,9 +59,30 @@ impl Meta {
             feed_head: 0,
             ceiling: 1,
             next_generation: 1,
+            commits: 0,
+            live_bytes: 0,
+            version_floor: 0,
             counters: [0; COUNTERS],
             epoch,
         }
+    }
+
+    /// Groups committed since the store was made.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// Bytes of the users' keys and values.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
+    /// The feed's name, and the store's.
+    #[must_use]
+    pub fn epoch(&self) -> &str {
+        &self.epoch
     }
 
     /// Moves the ceiling so that it covers all numbers below `next`, and some more.
@@ -58,11 +90,32 @@ impl Meta {
         self.ceiling = self.ceiling.max(next.saturating_add(RESERVE_AHEAD));
     }
 
+    /// The row of a store that holds an earlier state than it once acknowledged, under another epoch. Numbers and
+    /// versions that it may have given out in the lost time do not come again, also when the same state is gone back to
+    /// twice: both follow the clock (`now_ms`, since 1970) where that is ahead.
+    pub(super) fn rewind(&mut self, now_ms: u64, epoch: String) {
+        self.epoch = epoch;
+        self.ceiling = self.ceiling.saturating_add(REWIND_NUMBERS).max(now_ms);
+        // Less than one version a second and entity is given out, so seconds are ahead of them.
+        self.version_floor = self
+            .version_floor
+            .saturating_add(REWIND_VERSIONS)
+            .max(now_ms / 1000);
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(EPOCH_AT + self.epoch.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT.to_be_bytes());
-        for number in [self.feed_head, self.ceiling, self.next_generation] {
+        let numbers = [
+            self.feed_head,
+            self.ceiling,
+            self.next_generation,
+            self.commits,
+            self.live_bytes,
+            self.version_floor,
+        ];
+        for number in numbers {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         for count in self.counters {
@@ -87,13 +140,34 @@ impl Meta {
         if found > FORMAT {
             return Err(MetaError::Newer { found });
         }
-        Self::decode_fields(fields).ok_or_else(|| damaged("its first row is cut off"))
+        let meta = match found {
+            0 => None,
+            1 => Self::decode_fields(fields, Fields::first_numbers),
+            _ => Self::decode_fields(fields, Fields::numbers),
+        };
+        meta.ok_or_else(|| damaged("its first row is cut off"))
     }
 
-    fn decode_fields(mut fields: Fields<'_>) -> Option<Self> {
-        let feed_head = u64::from_be_bytes(fields.take()?);
-        let ceiling = u64::from_be_bytes(fields.take()?);
-        let next_generation = u64::from_be_bytes(fields.take()?);
+    /// The format that a row says it has; none: it is not such a row.
+    pub(super) fn format_of(bytes: &[u8]) -> Option<u32> {
+        let mut fields = Fields {
+            rest: bytes.strip_prefix(MAGIC)?,
+        };
+        fields.take().map(u32::from_be_bytes)
+    }
+
+    fn decode_fields(
+        mut fields: Fields<'_>,
+        numbers: fn(&mut Fields<'_>) -> Option<[u64; 6]>,
+    ) -> Option<Self> {
+        let [
+            feed_head,
+            ceiling,
+            next_generation,
+            commits,
+            live_bytes,
+            version_floor,
+        ] = numbers(&mut fields)?;
         let mut counters = [0; COUNTERS];
         for count in &mut counters {
             *count = i64::from_be_bytes(fields.take()?);
@@ -103,6 +177,9 @@ impl Meta {
             feed_head,
             ceiling,
             next_generation,
+            commits,
+            live_bytes,
+            version_floor,
             counters,
             epoch,
         })
@@ -120,6 +197,24 @@ impl Fields<'_> {
         self.rest = rest;
         Some(*field)
     }
+
+    /// The numbers of a row.
+    fn numbers(&mut self) -> Option<[u64; 6]> {
+        let mut numbers = [0; 6];
+        for number in &mut numbers {
+            *number = u64::from_be_bytes(self.take()?);
+        }
+        Some(numbers)
+    }
+
+    /// Those of format 1, which knew neither commits, bytes nor a floor.
+    fn first_numbers(&mut self) -> Option<[u64; 6]> {
+        let mut numbers = [0; 6];
+        for number in &mut numbers[..3] {
+            *number = u64::from_be_bytes(self.take()?);
+        }
+        Some(numbers)
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +226,9 @@ mod tests {
         meta.feed_head = 77;
         meta.next_generation = 5;
         meta.counters[3] = -9;
+        meta.commits = 11;
+        meta.live_bytes = 12;
+        meta.version_floor = 13;
         meta.raise_ceiling(1000);
         meta
     }
@@ -139,6 +237,37 @@ mod tests {
     fn a_row_reads_back_as_it_was_written() {
         let meta = some_row();
         assert_eq!(Meta::decode(&meta.encode()).expect("reads"), meta);
+    }
+
+    #[test]
+    fn a_row_of_format_1_reads_with_what_it_did_not_know_at_zero() {
+        let mut meta = some_row();
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&1_u32.to_be_bytes());
+        for number in [meta.feed_head, meta.ceiling, meta.next_generation] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        for count in meta.counters {
+            bytes.extend_from_slice(&count.to_be_bytes());
+        }
+        bytes.extend_from_slice(meta.epoch.as_bytes());
+        (meta.commits, meta.live_bytes, meta.version_floor) = (0, 0, 0);
+        assert_eq!(Meta::decode(&bytes).expect("reads"), meta);
+        assert_eq!(Meta::format_of(&bytes), Some(1));
+    }
+
+    #[test]
+    fn going_back_to_the_same_state_twice_gives_other_numbers_each_time() {
+        let (mut first, mut second) = (some_row(), some_row());
+        first.rewind(1_800_000_000_000, "a".to_owned());
+        second.rewind(1_800_000_010_000, "b".to_owned());
+        assert!(first.ceiling >= 1_800_000_000_000 && second.ceiling > first.ceiling);
+        assert!(first.version_floor == 1_800_000_000 && second.version_floor > first.version_floor);
+        // A clock that stands at its beginning.
+        let mut third = some_row();
+        third.rewind(0, "c".to_owned());
+        assert!(third.ceiling > some_row().ceiling + (1 << 31));
+        assert!(third.version_floor > 999_999);
     }
 
     #[test]

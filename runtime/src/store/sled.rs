@@ -5,7 +5,10 @@
 
 mod chunks;
 mod files;
+mod import;
 mod view;
+
+pub use import::Importer;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +19,6 @@ use std::{
 };
 
 use ::sled::{Db, IVec, Mode};
-use parking_lot::Mutex;
 
 use self::{
     chunks::{INLINE_BYTES, Marker, Stored},
@@ -25,7 +27,7 @@ use self::{
 };
 use super::{
     Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, MonotonicMicros,
-    OpenError, RESERVED, Stats, Store, StoreError, Visit,
+    OpenError, RESERVED, Sink, Stats, Store, StoreError,
     group::{Base, Plan},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
@@ -64,7 +66,6 @@ pub struct SledStore {
     writer: Writer,
     view: Arc<View>,
     db: Db,
-    gate: Arc<Mutex<()>>,
     ledger: Arc<Ledger>,
     _files: Files,
 }
@@ -81,18 +82,18 @@ impl SledStore {
         let db = open_engine(&files.engine_dir(), options.cache_bytes)?;
         files.sync_created()?;
         let mut meta = match find_meta(&db)? {
-            Some(meta) => meta,
+            Some((FORMAT, meta)) => meta,
+            Some((_, meta)) => migrate(&db, meta)?,
             None => Meta::new(options.epoch),
         };
         let ledger = Arc::new(Ledger::new(&meta));
         meta.raise_ceiling(ledger.next());
         let view = Arc::new(View::new(&db));
-        let gate = Arc::new(Mutex::new(()));
         let mut backend = SledBackend {
             view: view.clone(),
             data: files.open_data()?,
             blobs: files.blobs(),
-            gate: gate.clone(),
+            meta_row: db.get(META_KEY).map_err(engine_error)?,
             db: db.clone(),
         };
         // Also shows at once whether the disk takes writes.
@@ -102,7 +103,6 @@ impl SledStore {
             writer,
             view,
             db,
-            gate,
             ledger,
             _files: files,
         })
@@ -153,25 +153,38 @@ impl Store for SledStore {
         self.ledger.feed_head()
     }
 
-    fn feed_epoch(&self) -> &str {
-        self.ledger.epoch()
+    fn feed_epoch(&self) -> String {
+        self.ledger.epoch().to_owned()
+    }
+
+    fn version_floor(&self) -> u64 {
+        self.ledger.version_floor()
     }
 
     fn health(&self) -> Result<(), Arc<StoreError>> {
         self.ledger.health()
     }
 
-    fn export(&self, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        // Holds commits, not readers: pages of one moment, however long the export takes.
-        let _held = self.gate.lock();
+    fn export(&self, sink: &mut dyn Sink) -> Result<(), StoreError> {
+        let export = self.view.export();
+        let row = export.read().raw(&META_KEY)?;
+        let meta = row.as_deref().map(Meta::decode);
+        match meta {
+            Some(Ok(meta)) => sink.begin(&meta)?,
+            Some(Err(MetaError::Damaged(error))) => return Err(error),
+            Some(Err(MetaError::Newer { .. })) | None => {
+                return Err(StoreError::Damaged {
+                    what: "its first row is gone".to_owned(),
+                });
+            }
+        }
         let mut from = Vec::new();
         loop {
-            let page = self
-                .view
+            let page = export
                 .read()
                 .scan(&from, &[RESERVED], Direction::Forward, EXPORT_PAGE)?;
             for (key, value) in &page {
-                each(key, value)?;
+                sink.entry(key, value)?;
             }
             match page.into_iter().next_back() {
                 Some((mut last, _)) => {
@@ -202,20 +215,46 @@ fn open_engine(dir: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
         .map_err(|error| OpenError::Store(engine_error(error)))
 }
 
-fn find_meta(db: &Db) -> Result<Option<Meta>, OpenError> {
+/// The store's own row, and the format it is written in.
+fn find_meta(db: &Db) -> Result<Option<(u32, Meta)>, OpenError> {
     match db.get(META_KEY).map_err(engine_error)? {
-        Some(row) => Meta::decode(&row).map(Some).map_err(|error| match error {
+        Some(row) => match Meta::decode(&row) {
+            Ok(meta) => Ok(Some((Meta::format_of(&row).unwrap_or(FORMAT), meta))),
+            Err(error) => Err(match error {
             MetaError::Newer { found } => OpenError::NewerFormat {
                 found,
                 supported: FORMAT,
             },
-            MetaError::Damaged(error) => OpenError::Store(error),
-        }),
+                MetaError::Damaged(error) => OpenError::Store(error),
+            }),
+        },
         None if db.is_empty() => Ok(None),
         None => Err(OpenError::Store(StoreError::Damaged {
             what: "it has rows but not its first one".to_owned(),
         })),
     }
+}
+
+/// The row of an older format in this one's. Format 1 did not count its bytes.
+fn migrate(db: &Db, mut meta: Meta) -> Result<Meta, OpenError> {
+    let mut bytes = 0;
+    for entry in db.range(..[RESERVED]) {
+        let (key, raw) = entry.map_err(engine_error)?;
+        bytes += bytes_of(&key, Some(&raw))?;
+    }
+    meta.live_bytes = bytes;
+    tracing::info!(to = FORMAT, "the store's format was raised");
+    Ok(meta)
+}
+
+/// The bytes of a user's key and of the value that lies under it.
+fn bytes_of(key: &[u8], raw: Option<&IVec>) -> Result<u64, StoreError> {
+    let Some(raw) = raw else { return Ok(0) };
+    let value = match chunks::read(raw)? {
+        Stored::Inline(value) => value.len() as u64,
+        Stored::Chunked(marker) => marker.len(),
+    };
+    Ok(key.len() as u64 + value)
 }
 
 fn engine_error(error: ::sled::Error) -> StoreError {
@@ -235,8 +274,8 @@ struct SledBackend {
     /// Our own handle to the engine's data file.
     data: File,
     blobs: files::Blobs,
-    /// Held while a group is committed; an export holds it to keep the store still.
-    gate: Arc<Mutex<()>>,
+    /// The store's own row as it is in the tree.
+    meta_row: Option<IVec>,
 }
 
 impl Base for SledBackend {
@@ -258,8 +297,6 @@ impl Base for SledBackend {
 
 impl Backend for SledBackend {
     fn persist(&mut self, plan: &mut Plan) -> Result<(), StoreError> {
-        let gate = self.gate.clone();
-        let _held = gate.lock();
         let mut group = Group {
             db: &self.db,
             batch: ::sled::Batch::default(),
@@ -272,6 +309,12 @@ impl Backend for SledBackend {
                 self.db.get(&key).map_err(engine_error)?
             };
             group.forget_chunks(before.as_ref())?;
+            let was = bytes_of(&key, before.as_ref())?;
+            let is = write
+                .value
+                .as_ref()
+                .map_or(0, |value| (key.len() + value.len()) as u64);
+            plan.meta.live_bytes = (plan.meta.live_bytes + is).saturating_sub(was);
             match (write.value, &before) {
                 (None, None) => continue,
                 (None, Some(_)) => group.batch.remove(key.as_slice()),
@@ -279,7 +322,10 @@ impl Backend for SledBackend {
             }
             group.before.insert(key, before);
         }
-        group.batch.insert(&META_KEY, plan.meta.encode());
+        let meta_row = IVec::from(plan.meta.encode());
+        group.batch.insert(&META_KEY, &meta_row);
+        let meta_before = self.meta_row.replace(meta_row);
+        group.before.insert(META_KEY.to_vec(), meta_before);
         let Group { batch, before, .. } = group;
         self.view.hide(before);
         self.db.apply_batch(batch).map_err(engine_error)?;

@@ -197,6 +197,7 @@ impl<B: Backend> Committer<B> {
         self.meta.raise_ceiling(self.ledger.next());
         let mut plan = self.guarded(|this| group::plan(batches, &this.meta, &this.backend))?;
         if plan.changes {
+            plan.meta.commits += 1;
             self.guarded(|this| this.backend.persist(&mut plan))?;
             let commits = plan.outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
             self.ledger

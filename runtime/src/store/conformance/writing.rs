@@ -108,7 +108,7 @@ pub(super) fn counts_and_the_epoch_outlive_a_restart(rig: &dyn Rig) {
     let told = |store: &dyn Store| {
         let counts =
             [Counter::Pending, Counter::Synced, Counter::Parked].map(|counter| store.counter(counter));
-        (counts, store.feed_epoch().to_owned())
+        (counts, store.feed_epoch())
     };
     assert_eq!(told(&*store), ([2, 1 << 40, 0], "epoch".to_owned()));
     drop(store);

@@ -90,6 +90,11 @@ impl Marker {
         })
     }
 
+    /// The value's length in bytes.
+    pub(super) fn len(self) -> u64 {
+        self.len
+    }
+
     /// The keys of all chunks, in order.
     pub(super) fn keys(self) -> impl Iterator<Item = ChunkKey> {
         let count = self.len.div_ceil(INLINE_BYTES as u64);

@@ -2,7 +2,8 @@
 //!
 //! sled shows a batch to readers entry by entry, and before it is on the disk. So while a group is on its way, what
 //! its keys held before is laid over the tree, and taken off when the group is durable. A reader holds the cover in
-//! place for the length of one page. It must not write.
+//! place for the length of one page. An export has a cover of its own, to which every group adds until it ends: it sees
+//! one moment while commits go on. It must not write.
 
 use std::{cmp::Ordering, collections::BTreeMap, ops::Bound};
 
@@ -18,17 +19,38 @@ use super::{
 /// What keys held before the group that is on its way.
 type Cover = BTreeMap<Vec<u8>, Option<IVec>>;
 
+/// Bytes that an export's cover may grow to; then commits wait for its end.
+const EXPORT_COVER_BYTES: usize = 32 << 20;
+
 /// The tree and what covers it.
 pub(super) struct View {
     tree: Tree,
-    cover: RwLock<Cover>,
+    covers: RwLock<Covers>,
+    /// Held for reading as long as an export lasts.
+    exporting: RwLock<()>,
+}
+
+/// What lies over the tree.
+#[derive(Default)]
+struct Covers {
+    /// Until the group on its way is durable.
+    group: Cover,
+    /// Until these exports end.
+    exports: BTreeMap<u64, ExportCover>,
+}
+
+#[derive(Default)]
+struct ExportCover {
+    before: Cover,
+    bytes: usize,
 }
 
 impl View {
     pub(super) fn new(db: &Db) -> Self {
         Self {
             tree: Tree::clone(db),
-            cover: RwLock::default(),
+            covers: RwLock::default(),
+            exporting: RwLock::default(),
         }
     }
 
@@ -37,19 +59,81 @@ impl View {
     pub(super) fn read(&self) -> Snapshot<'_> {
         Snapshot {
             tree: &self.tree,
-            cover: self.cover.read(),
+            covers: self.covers.read(),
+            export: None,
         }
     }
 
-    /// Keeps showing `before` for its keys, whatever happens to them in the tree.
+    /// The durable state of this moment, for as long as the answer lives.
+    pub(super) fn export(&self) -> Export<'_> {
+        let lasting = self.exporting.read();
+        let mut covers = self.covers.write();
+        let id = covers.exports.last_key_value().map_or(0, |(last, _)| last + 1);
+        let cover = ExportCover {
+            before: covers.group.clone(),
+            bytes: 0,
+        };
+        covers.exports.insert(id, cover);
+        drop(covers);
+        Export {
+            view: self,
+            id,
+            _lasting: lasting,
+        }
+    }
+
+    /// Keeps showing `before` for its keys, whatever happens to them in the tree. Waits for exports that would have to
+    /// remember too much.
     pub(super) fn hide(&self, before: Cover) {
-        *self.cover.write() = before;
+        let mut covers = self.covers.write();
+        for cover in covers.exports.values_mut() {
+            for (key, value) in &before {
+                if !cover.before.contains_key(key) {
+                    cover.bytes += key.len() + value.as_ref().map_or(0, |value| value.len()) + 64;
+                    cover.before.insert(key.clone(), value.clone());
+                }
+            }
+        }
+        covers.group = before;
+        let full = covers
+            .exports
+            .values()
+            .any(|cover| cover.bytes > EXPORT_COVER_BYTES);
+        drop(covers);
+        if full {
+            drop(self.exporting.write());
+        }
     }
 
     /// Shows the tree as it is.
     pub(super) fn reveal(&self) {
-        let cover = std::mem::take(&mut *self.cover.write());
+        let cover = std::mem::take(&mut self.covers.write().group);
         // Freed here, not while readers wait for the lock.
+        drop(cover);
+    }
+}
+
+/// One moment's durable state, for as long as it takes.
+pub(super) struct Export<'a> {
+    view: &'a View,
+    id: u64,
+    _lasting: RwLockReadGuard<'a, ()>,
+}
+
+impl Export<'_> {
+    /// That state, for a page.
+    pub(super) fn read(&self) -> Snapshot<'_> {
+        Snapshot {
+            tree: &self.view.tree,
+            covers: self.view.covers.read(),
+            export: Some(self.id),
+        }
+    }
+}
+
+impl Drop for Export<'_> {
+    fn drop(&mut self) {
+        let cover = self.view.covers.write().exports.remove(&self.id);
         drop(cover);
     }
 }
@@ -57,10 +141,18 @@ impl View {
 /// One moment's durable state.
 pub(super) struct Snapshot<'a> {
     tree: &'a Tree,
-    cover: RwLockReadGuard<'a, Cover>,
+    covers: RwLockReadGuard<'a, Covers>,
+    export: Option<u64>,
 }
 
 impl Snapshot<'_> {
+    fn cover(&self) -> &Cover {
+        match self.export {
+            None => &self.covers.group,
+            Some(id) => &self.covers.exports[&id].before,
+        }
+    }
+
     /// The value under a user's key.
     pub(super) fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.raw(key)?.map(|raw| self.whole(&raw)).transpose()
@@ -80,7 +172,7 @@ impl Snapshot<'_> {
         }
         let rows = self.tree.range(from..to);
         let covered = self
-            .cover
+            .cover()
             .range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
         match direction {
             Direction::Forward => self.merge(rows, covered, Ordering::Less, limit),
@@ -127,8 +219,8 @@ impl Snapshot<'_> {
     }
 
     /// What lies under any key.
-    fn raw(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        match self.cover.get(key) {
+    pub(super) fn raw(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        match self.cover().get(key) {
             Some(before) => Ok(before.clone()),
             None => self.tree.get(key).map_err(engine_error),
         }
@@ -191,6 +283,46 @@ mod tests {
                 view.reveal();
             }
         }
+    }
+
+    #[test]
+    fn an_export_sees_one_moment_while_groups_go_by() {
+        let db = ::sled::Config::new().temporary(true).open().expect("opens");
+        let view = View::new(&db);
+        let put = |key: u8, value: u8| db.insert([key], chunks::inline(vec![value])).expect("writes");
+        let group = |keys: &[u8]| {
+            let before = keys
+                .iter()
+                .map(|key| (vec![*key], db.get([*key]).expect("reads")));
+            view.hide(before.collect());
+        };
+        put(1, 1);
+        put(2, 1);
+        // A group that is not durable yet is not in it.
+        group(&[2, 3]);
+        put(2, 2);
+        put(3, 2);
+        let export = view.export();
+        view.reveal();
+        for value in 3..10 {
+            group(&[1, 2, 4]);
+            put(1, value);
+            db.remove([2]).expect("removes");
+            put(4, value);
+            view.reveal();
+        }
+        let seen = export
+            .read()
+            .scan(&[0], &[9], Direction::Forward, 9)
+            .expect("scans");
+        assert_eq!(seen, [(vec![1], vec![1]), (vec![2], vec![1])]);
+        drop(export);
+        let now = view
+            .read()
+            .scan(&[0], &[9], Direction::Forward, 9)
+            .expect("scans");
+        assert_eq!(now, [(vec![1], vec![9]), (vec![3], vec![2]), (vec![4], vec![9])]);
+        assert!(view.covers.read().exports.is_empty());
     }
 
     fn expected(

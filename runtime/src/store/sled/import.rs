@@ -1,0 +1,107 @@
+//! A new store made of entries that are known already: for compaction, restoring and repair.
+//!
+//! Nothing of it counts until [`Importer::finish`] has answered: whoever makes one does so under a name of its own and
+//! renames it then. It must not touch a store that exists.
+
+use std::path::Path;
+
+use ::sled::{Batch, Db};
+
+use super::{
+    super::{
+        Batch as Writes, OpenError, StoreError,
+        meta::{META_KEY, Meta},
+    },
+    chunks::{self, INLINE_BYTES, Marker},
+    engine_error,
+    files::Files,
+    find_meta, open_engine,
+};
+
+/// Bytes that are handed to the engine at a time.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// A store in the making.
+pub struct Importer {
+    // Dropped in this order: the lock goes last.
+    db: Db,
+    files: Files,
+    batch: Batch,
+    waiting_bytes: usize,
+    live_bytes: u64,
+    next_generation: u64,
+}
+
+impl Importer {
+    /// Makes an empty store in `dir`, and locks it.
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`] when `dir` holds a store; and what making files can meet.
+    pub fn create(dir: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
+        let files = Files::prepare(dir)?;
+        let db = open_engine(&files.engine_dir(), cache_bytes)?;
+        if !db.is_empty() || find_meta(&db)?.is_some() {
+            return Err(OpenError::Exists { dir: dir.to_owned() });
+        }
+        Ok(Self {
+            db,
+            files,
+            batch: Batch::default(),
+            waiting_bytes: 0,
+            live_bytes: 0,
+            next_generation: 1,
+        })
+    }
+
+    /// Adds an entry of the user's. Each key once; in order of keys is fastest.
+    ///
+    /// # Errors
+    /// When the key is none of the user's, or the files cannot be written.
+    pub fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let mut check = Writes::new();
+        check.delete(key);
+        check.check_keys()?;
+        self.live_bytes += (key.len() + value.len()) as u64;
+        self.waiting_bytes += key.len() + value.len();
+        if value.len() <= INLINE_BYTES {
+            self.batch.insert(key, chunks::inline(value.to_vec()));
+        } else {
+            let marker = Marker::of(value, self.next_generation);
+            self.next_generation += 1;
+            for (key, chunk) in marker.keys().zip(chunks::split(value)) {
+                self.batch.insert(&key, chunk);
+            }
+            self.batch.insert(key, marker.encode());
+        }
+        if self.waiting_bytes > BATCH_BYTES {
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+
+    /// Makes it a store with these numbers and counts, durable when it answers.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn finish(mut self, mut meta: Meta) -> Result<(), OpenError> {
+        meta.live_bytes = self.live_bytes;
+        meta.next_generation = self.next_generation;
+        self.batch.insert(&META_KEY, meta.encode());
+        self.hand_over()?;
+        self.db.flush().map_err(engine_error)?;
+        let data = self.files.open_data()?;
+        data.sync_data().map_err(StoreError::from)?;
+        self.files
+            .blobs()
+            .sync_new(&data)
+            .map_err(StoreError::from)?;
+        self.files.sync_created()
+    }
+
+    fn hand_over(&mut self) -> Result<(), StoreError> {
+        self.waiting_bytes = 0;
+        self.db
+            .apply_batch(std::mem::take(&mut self.batch))
+            .map_err(engine_error)
+    }
+}
