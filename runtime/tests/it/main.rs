@@ -5,14 +5,16 @@
 mod bad_input;
 mod cloud_client;
 mod config;
+mod crash;
+mod damage;
 mod documents;
 mod environment;
 mod harness;
 mod intake;
+mod known;
 mod layering;
 mod outlet;
 mod plain_cloud;
-mod power_cut;
 mod pull;
 mod push;
 mod scripted_cloud;
