@@ -5,7 +5,7 @@
 //! `SELARAS_DAMAGES` says how many random damages of each kind are tried, `SELARAS_SEED` repeats them.
 
 mod case;
-mod files;
+pub mod files;
 
 use crate::harness::dice::Dice;
 use crate::outlet::{OUTLET_ID, Setup};

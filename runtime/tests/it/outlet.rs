@@ -126,8 +126,7 @@ impl Setup {
 
     /// Starts it, waits until it is ready, and logs in.
     pub async fn start(self) -> Outlet {
-        let mut outlet = self.launch().await;
-        outlet.login().await;
+        let outlet = self.launch_as_admin().await;
         if outlet.setup.quick {
             let quick = r#"{"initial_backoff_seconds":1,"max_backoff_seconds":1,"push_delay_ms":10}"#;
             outlet
@@ -136,6 +135,13 @@ impl Setup {
                 .await
                 .expect(200);
         }
+        outlet
+    }
+
+    /// Starts it, waits until it is ready, and logs in; nothing is changed.
+    pub async fn launch_as_admin(self) -> Outlet {
+        let mut outlet = self.launch().await;
+        outlet.login().await;
         outlet
     }
 
