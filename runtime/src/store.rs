@@ -4,6 +4,7 @@
 //! once it is durable. Knows bytes, not records: rows are typed by those above it. It must not know the network, the
 //! plugins or the rules, and no type of the storage engine leaves [`sled`](crate::store::SledStore)'s own file.
 
+pub mod archive;
 mod batch;
 pub mod documents;
 mod entities;
