@@ -364,7 +364,10 @@ mod tests {
         assert_eq!(backups.dir, Path::new("/data/backups"));
         assert_eq!((backups.every_ms, backups.keep), (Some(86_400_000), 3));
         let off = parse(&[("BACKUP_INTERVAL_HOURS", "0"), ("BACKUP_DIR", "/usb")]).unwrap();
-        assert_eq!((off.backups.every_ms, off.backups.dir), (None, PathBuf::from("/usb")));
+        assert_eq!(
+            (off.backups.every_ms, off.backups.dir),
+            (None, PathBuf::from("/usb"))
+        );
     }
 
     #[test]

@@ -73,7 +73,9 @@ impl Offline {
     /// When the store cannot be closed cleanly.
     pub fn close(self) -> anyhow::Result<()> {
         self.host.shutdown();
-        self.store.close().context("the store could not be closed cleanly")
+        self.store
+            .close()
+            .context("the store could not be closed cleanly")
     }
 }
 

@@ -101,8 +101,12 @@ fn summary(info: &ArchiveInfo) -> String {
 pub(super) fn cannot_begin(error: io::Error, path: &Path) -> anyhow::Error {
     let shown = path.display();
     match error.kind() {
-        ErrorKind::AlreadyExists => anyhow::anyhow!("{shown} is there already: choose another name, or add --force"),
-        ErrorKind::ResourceBusy => anyhow::anyhow!("{shown} is being written by another command: wait for it"),
+        ErrorKind::AlreadyExists => {
+            anyhow::anyhow!("{shown} is there already: choose another name, or add --force")
+        }
+        ErrorKind::ResourceBusy => {
+            anyhow::anyhow!("{shown} is being written by another command: wait for it")
+        }
         _ => anyhow::Error::from(error).context(format!("{shown} cannot be written")),
     }
 }

@@ -55,7 +55,9 @@ pub fn run(config: &Config, file: &Path, again: bool) -> anyhow::Result<ExitCode
         repeated,
     } = done;
     let known = if repeated > 0 {
-        format!(", {repeated} had been taken in by an earlier import of this file (--again takes them in again)")
+        format!(
+            ", {repeated} had been taken in by an earlier import of this file (--again takes them in again)"
+        )
     } else {
         String::new()
     };

@@ -17,6 +17,8 @@ pub fn run(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
         info.made_at.to_rfc3339(),
         config.data_dir.display()
     );
-    println!("At its next start the outlet fetches everything from the cloud again. People have to log in again.");
+    println!(
+        "At its next start the outlet fetches everything from the cloud again. People have to log in again."
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -91,7 +91,8 @@ async fn answer(engine: &Engine, connection: &mut Connection) -> io::Result<()> 
     let command: Command = match serde_json::from_slice(&line) {
         Ok(command) => command,
         Err(error) => {
-            let problem = format!("the outlet does not know this command, is it of another version? ({error})");
+            let problem =
+                format!("the outlet does not know this command, is it of another version? ({error})");
             return connection.end(Err(problem)).await;
         }
     };

@@ -191,7 +191,8 @@ fn spool(
 
 /// Refuses where a backup might fill the disk. It takes at most what the store's rows take; most often a part of it.
 fn has_room(store: &dyn Store, dir: &Path) -> Result<(), BackupError> {
-    let space = rustix::fs::statvfs(dir).map_err(|error| failed("ask for the free space of", dir)(error.into()))?;
+    let space =
+        rustix::fs::statvfs(dir).map_err(|error| failed("ask for the free space of", dir)(error.into()))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     let needed = store.stats().live_bytes.saturating_add(LEFT_FREE_BYTES);
     if free >= needed {

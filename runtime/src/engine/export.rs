@@ -174,7 +174,9 @@ mod tests {
             .unwrap();
         let lines = all(&engine, None);
         assert!(
-            lines.iter().all(|line| line.ends_with(r#""deleted":true,"data":null}"#)),
+            lines
+                .iter()
+                .all(|line| line.ends_with(r#""deleted":true,"data":null}"#)),
             "{lines:?}"
         );
     }

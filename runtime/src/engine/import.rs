@@ -146,6 +146,9 @@ impl Engine {
 fn parse(line: &[u8], change_id: String) -> Result<Change, String> {
     let text = std::str::from_utf8(line)
         .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to() + 1))?;
+    if !text.trim_start().starts_with('{') {
+        return Err("it is not a JSON object".to_owned());
+    }
     let line: Line<'_> = serde_json::from_str(text).map_err(|error| {
         // serde_json counts lines of its own, of which there is one.
         error.to_string().replace(" at line 1 column ", " at byte ")
@@ -156,7 +159,9 @@ fn parse(line: &[u8], change_id: String) -> Result<Change, String> {
     let intent = match (delete, line.data) {
         (true, _) => Intent::Delete { strict: false },
         (false, Some(data)) => Intent::Put(Doc::parse(data.get()).map_err(|error| format!("data: {error}"))?),
-        (false, None) => return Err("data is missing: it must be the whole document, a JSON object".to_owned()),
+        (false, None) => {
+            return Err("data is missing: it must be the whole document, a JSON object".to_owned());
+        }
     };
     Ok(Change {
         key: EntityKey { entity_type, id },

@@ -221,10 +221,10 @@ fn find_meta(db: &Db) -> Result<Option<(u32, Meta)>, OpenError> {
         Some(row) => match Meta::decode(&row) {
             Ok(meta) => Ok(Some((Meta::format_of(&row).unwrap_or(FORMAT), meta))),
             Err(error) => Err(match error {
-            MetaError::Newer { found } => OpenError::NewerFormat {
-                found,
-                supported: FORMAT,
-            },
+                MetaError::Newer { found } => OpenError::NewerFormat {
+                    found,
+                    supported: FORMAT,
+                },
                 MetaError::Damaged(error) => OpenError::Store(error),
             }),
         },

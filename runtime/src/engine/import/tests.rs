@@ -69,28 +69,41 @@ async fn a_bad_line_is_named_and_nothing_of_its_batch_is_taken() {
     let engine = engine().await;
     let bad = [
         ("{", "EOF"),
-        ("[]", "invalid type"),
-        ("\u{FEFF}{}", "expected value"),
+        ("[]", "not a JSON object"),
+        (r#"["product","x",null,false,{}]"#, "not a JSON object"),
+        ("\u{FEFF}{}", "not a JSON object"),
         (r#"{"entity_type":"product"}"#, "entity_id"),
         (
             r#"{"entity_type":"No Such","entity_id":"x","data":{}}"#,
             "entity_type",
         ),
-        (r#"{"entity_type":"product","entity_id":"","data":{}}"#, "entity_id"),
+        (
+            r#"{"entity_type":"product","entity_id":"","data":{}}"#,
+            "entity_id",
+        ),
         (r#"{"entity_type":"product","entity_id":"x"}"#, "data is missing"),
-        (r#"{"entity_type":"product","entity_id":"x","data":null}"#, "data is missing"),
+        (
+            r#"{"entity_type":"product","entity_id":"x","data":null}"#,
+            "data is missing",
+        ),
         (r#"{"entity_type":"product","entity_id":"x","data":[1]}"#, "data"),
         (
             r#"{"entity_type":"product","entity_id":"x","operation":"upsert","data":{}}"#,
             "upsert",
         ),
-        (r#"{"entity_type":"product","entity_id":"x","data":{}} {}"#, "trailing"),
+        (
+            r#"{"entity_type":"product","entity_id":"x","data":{}} {}"#,
+            "trailing",
+        ),
     ];
     for (bad, says) in bad {
         let file = format!("{}\n{bad}\n{}", line("a", "{}"), line("b", "{}"));
         let error = import(&engine, "", &file).await.unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with("line 3: ") && text.contains(says), "{bad}: {text}");
+        assert!(
+            text.starts_with("line 3: ") && text.contains(says),
+            "{bad}: {text}"
+        );
     }
     assert_eq!(document(&engine, "a"), None);
     assert_eq!(engine.status().unwrap().pending_count, 0);

@@ -132,7 +132,10 @@ fn lock(file: &File, path: &Path) -> io::Result<()> {
 
 fn partial_of(path: &Path) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not the name of a file"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is not the name of a file",
+        ));
     };
     let mut partial = OsString::from(name);
     partial.push(PARTIAL);

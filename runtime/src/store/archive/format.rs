@@ -195,7 +195,10 @@ impl<R: Read> Unpacker<R> {
         let (mut key_len, mut value_len) = ([0; 2], [0; 4]);
         self.unpack(&mut key_len)?;
         self.unpack(&mut value_len)?;
-        let (key_len, value_len) = (usize::from(u16::from_be_bytes(key_len)), u32::from_be_bytes(value_len));
+        let (key_len, value_len) = (
+            usize::from(u16::from_be_bytes(key_len)),
+            u32::from_be_bytes(value_len),
+        );
         if value_len > MAX_VALUE_BYTES {
             return Err(ArchiveError::damaged(format!("a value has {value_len} bytes")));
         }

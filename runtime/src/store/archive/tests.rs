@@ -84,11 +84,23 @@ fn what_follows_the_end_is_refused() {
 
 #[test]
 fn something_else_and_something_newer_are_called_that() {
-    assert!(matches!(unpack(b"PK\x03\x04 a zip file"), Err(ArchiveError::Foreign)));
+    assert!(matches!(
+        unpack(b"PK\x03\x04 a zip file"),
+        Err(ArchiveError::Foreign)
+    ));
     let (_, mut bytes) = pack(&some_store(), 5);
     bytes[11] += 1;
     let newer = unpack(&bytes).expect_err("is newer");
-    assert!(matches!(newer, ArchiveError::Newer { found: 2, supported: 1 }), "{newer}");
+    assert!(
+        matches!(
+            newer,
+            ArchiveError::Newer {
+                found: 2,
+                supported: 1
+            }
+        ),
+        "{newer}"
+    );
 }
 
 #[test]

@@ -91,10 +91,7 @@ impl Importer {
         self.db.flush().map_err(engine_error)?;
         let data = self.files.open_data()?;
         data.sync_data().map_err(StoreError::from)?;
-        self.files
-            .blobs()
-            .sync_new(&data)
-            .map_err(StoreError::from)?;
+        self.files.blobs().sync_new(&data).map_err(StoreError::from)?;
         self.files.sync_created()
     }
 
