@@ -2,10 +2,13 @@
 //! going finished or abandoned, plugins stopped, the store drained and closed.
 
 mod files;
+mod offline;
 mod plugins;
+mod restore;
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::config::Config;
+use crate::control;
 use crate::engine::{Engine, Parts, first_admin, has_users};
 use crate::http;
 use crate::plugin::{Host, HostConfig, Limits};
@@ -13,7 +16,7 @@ use crate::store::rows::Rows;
 use crate::store::{SledOptions, SledStore, Store};
 use anyhow::Context;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +30,8 @@ pub struct App {
     shutdown: CancellationToken,
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
+    backups: JoinHandle<()>,
+    control: JoinHandle<()>,
     host: Host,
     store: Arc<SledStore>,
 }
@@ -55,6 +60,7 @@ impl App {
             plugin_problems,
             clock: clock.clone(),
             defaults: config.defaults.clone(),
+            backups: config.backups.clone(),
             shutdown: shutdown.clone(),
         })
         .context("the stored settings cannot be read")?;
@@ -79,6 +85,8 @@ impl App {
         );
         let address = server.local_addr();
         let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
+        let control = tokio::spawn(listen_for_commands(dir.clone(), engine.clone(), shutdown.clone()));
+        let backups = tokio::spawn(engine.clone().keep_backups(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
         Ok(Self {
@@ -86,6 +94,8 @@ impl App {
             shutdown,
             server,
             scheduler,
+            backups,
+            control,
             host,
             store,
         })
@@ -110,6 +120,8 @@ impl App {
             );
         }
         self.scheduler.await.context("the scheduler's task died")?;
+        self.control.await.context("the control socket's task died")?;
+        self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);
         tokio::task::spawn_blocking(move || {
             host.shutdown();
@@ -123,12 +135,29 @@ impl App {
     }
 }
 
-async fn open(dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SledStore> {
-    let (dir, mut epoch) = (dir.join("store"), [0; 16]);
+/// Commands of this machine ask over a socket. An outlet whose directory takes none sells on.
+async fn listen_for_commands(dir: PathBuf, engine: Engine, stop: CancellationToken) {
+    let served = match control::Server::bind(&dir) {
+        Ok(server) => server.serve(engine, stop).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, dir = %dir.display(), "there is no control socket: backup, export and import need a stopped outlet");
+    }
+}
+
+/// A name for a store, like no other's.
+fn epoch(clock: &dyn Clock) -> String {
+    let mut epoch = [0; 16];
     clock.fill(&mut epoch);
+    hex::encode(epoch)
+}
+
+async fn open(dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SledStore> {
+    let dir = dir.join("store");
     let options = SledOptions {
         timer: Some(Arc::new(monotonic_us)),
-        ..SledOptions::new(hex::encode(epoch))
+        ..SledOptions::new(epoch(&**clock))
     };
     tokio::task::spawn_blocking(move || {
         SledStore::open(&dir, options)
@@ -164,7 +193,9 @@ pub fn host(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Host> {
     Host::start(config).context("the plugin host cannot be started")
 }
 
+pub use offline::{Offline, has_store};
 pub use plugins::load as load_plugins;
+pub use restore::restore;
 
 /// The first start makes the first admin; there is no default password.
 async fn admin(

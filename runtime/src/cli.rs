@@ -1,7 +1,13 @@
 //! The command line: what each command is for, and its exit code. Thin: the work is done by `app` and the rooms below.
 
+mod backup;
 mod check;
+mod export;
+mod import;
+mod outlet;
 mod plugin;
+mod progress;
+mod restore;
 mod serve;
 mod status;
 
@@ -22,6 +28,39 @@ struct Cli {
 enum Command {
     /// Run the outlet. Takes no flags: see the configuration table in the README.
     Serve,
+    /// Write a backup of a running or stopped outlet: all of its data, as of one moment.
+    Backup {
+        /// Where to. Left out: beside the scheduled ones, of which the oldest goes.
+        file: Option<PathBuf>,
+        /// Replace FILE if it is there.
+        #[arg(long, requires = "file")]
+        force: bool,
+    },
+    /// Make the data of an outlet from a backup. The data directory must have none.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
+    /// Write entities as lines of JSON.
+    Export {
+        /// Only entities of this type.
+        #[arg(long = "type", value_name = "TYPE")]
+        entity_type: Option<String>,
+        /// Replace FILE if it is there.
+        #[arg(long)]
+        force: bool,
+        /// Where to; `-` is standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Take lines of JSON in as an app's changes: queued, and pushed to the cloud.
+    Import {
+        /// Take in lines again that an earlier import of the same file took in.
+        #[arg(long)]
+        again: bool,
+        /// From where; `-` is standard input.
+        file: PathBuf,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -65,6 +104,14 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve => configured().and_then(serve::run),
+        Command::Backup { file, force } => configured().and_then(|config| backup::run(&config, file, force)),
+        Command::Restore { file } => configured().and_then(|config| restore::run(&config, &file)),
+        Command::Export {
+            entity_type,
+            force,
+            file,
+        } => configured().and_then(|config| export::run(&config, entity_type, &file, force)),
+        Command::Import { again, file } => configured().and_then(|config| import::run(&config, &file, again)),
         Command::Config {
             command: ConfigCommand::Check,
         } => check::run(configured()),

@@ -2,7 +2,7 @@
 //! validated all at once. What admins change later is stored, and wins (see `engine::settings`).
 
 use crate::cloud::check_url;
-use crate::engine::api::Outlet;
+use crate::engine::api::{BackupPolicy, Outlet};
 use crate::engine::settings::Defaults;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,6 +46,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The outlet as far as the environment says.
     pub defaults: Defaults,
+    /// Which backups are made by themselves.
+    pub backups: BackupPolicy,
     /// Current, then previous. Empty: webhooks are closed.
     pub webhook_secrets: Vec<Secret>,
     /// Signs login tokens; none: one is made and kept in the data directory.
@@ -137,8 +139,10 @@ impl Reader<'_> {
     fn config(&mut self) -> Config {
         let listen = self.listen();
         let defaults = self.defaults();
+        let data_dir = PathBuf::from(self.text("DATA_DIR").unwrap_or_else(|| "selaras-data".to_owned()));
         Config {
-            data_dir: PathBuf::from(self.text("DATA_DIR").unwrap_or_else(|| "selaras-data".to_owned())),
+            backups: self.backups(&data_dir),
+            data_dir,
             listen,
             defaults,
             webhook_secrets: self.webhook_secrets(),
@@ -206,6 +210,18 @@ impl Reader<'_> {
             outlet,
             api_key,
             allow_http,
+        }
+    }
+
+    fn backups(&mut self, data_dir: &Path) -> BackupPolicy {
+        let hours = u64::from(self.number("BACKUP_INTERVAL_HOURS", 24, 0, 8_760));
+        BackupPolicy {
+            dir: self
+                .text("BACKUP_DIR")
+                .map_or_else(|| data_dir.join("backups"), PathBuf::from),
+            spool_dir: data_dir.to_owned(),
+            every_ms: (hours > 0).then_some(hours * 3_600_000),
+            keep: self.number("BACKUP_KEEP", 3, 1, 1000) as usize,
         }
     }
 
@@ -343,6 +359,18 @@ mod tests {
     }
 
     #[test]
+    fn backups_are_daily_beside_the_data_unless_told_otherwise() {
+        let backups = parse(&[("DATA_DIR", "/data")]).unwrap().backups;
+        assert_eq!(backups.dir, Path::new("/data/backups"));
+        assert_eq!((backups.every_ms, backups.keep), (Some(86_400_000), 3));
+        let off = parse(&[("BACKUP_INTERVAL_HOURS", "0"), ("BACKUP_DIR", "/usb")]).unwrap();
+        assert_eq!(
+            (off.backups.every_ms, off.backups.dir),
+            (None, PathBuf::from("/usb"))
+        );
+    }
+
+    #[test]
     fn each_bad_value_names_its_variable() {
         let bad = [
             ("SERVER_PORT", "99999"),
@@ -351,6 +379,8 @@ mod tests {
             ("SYNC_ENABLED", "maybe"),
             ("CLOUD_API_URL", "http://cloud.example"),
             ("SYNC_INTERVAL_MINUTES", "0"),
+            ("BACKUP_INTERVAL_HOURS", "often"),
+            ("BACKUP_KEEP", "0"),
             ("JWT_SECRET", "short"),
             ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),

@@ -4,6 +4,7 @@
 //! once it is durable. Knows bytes, not records: rows are typed by those above it. It must not know the network, the
 //! plugins or the rules, and no type of the storage engine leaves [`sled`](crate::store::SledStore)'s own file.
 
+pub mod archive;
 mod batch;
 pub mod documents;
 mod entities;
@@ -12,11 +13,14 @@ mod error;
 mod group;
 pub mod keys;
 mod ledger;
+mod mark;
 mod memory;
 mod meta;
+pub mod probe;
 pub mod rewound;
 pub mod rows;
 mod sled;
+mod space;
 mod writer;
 
 #[cfg(test)]
@@ -29,6 +33,7 @@ pub use error::{CommitError, OpenError, StoreError};
 pub use memory::{MemoryDisk, MemoryStore};
 pub use meta::Meta;
 pub use sled::{Importer, SledOptions, SledStore};
+pub use space::{Room, SpaceSettings};
 
 /// A key: 1 to [`MAX_KEY_BYTES`] bytes, the first of them below [`RESERVED`]. Ordered as bytes.
 pub type Key = Vec<u8>;
@@ -186,4 +191,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Sizes and times.
     fn stats(&self) -> Stats;
+
+    /// Room on the disk. What makes the store grow is refused by those above it, before they begin: see [`Room`].
+    fn room(&self) -> Room {
+        Room::ENDLESS
+    }
 }

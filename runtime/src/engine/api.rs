@@ -1,6 +1,7 @@
 //! What the engine's handle takes and answers. Plain values: no HTTP, no rows, no wire shapes of the cloud.
 //! `http` turns requests into these and these into the contract's JSON.
 
+mod backup;
 mod changes;
 mod config;
 mod conflicts;
@@ -9,7 +10,9 @@ mod hooks;
 mod lists;
 mod people;
 mod sync;
+mod transfer;
 
+pub use backup::*;
 pub use changes::*;
 pub use config::*;
 pub use conflicts::*;
@@ -18,3 +21,4 @@ pub use hooks::*;
 pub use lists::*;
 pub use people::*;
 pub use sync::*;
+pub use transfer::*;

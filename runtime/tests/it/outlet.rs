@@ -119,6 +119,11 @@ impl Setup {
         self.dir.path().join("data")
     }
 
+    /// The variables that it is started with.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
     /// A directory for files of the test's own.
     pub fn dir(&self) -> &Path {
         self.dir.path()

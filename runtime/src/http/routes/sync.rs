@@ -1,6 +1,6 @@
 //! Where the sync stands, starting a run, and the log of runs.
 
-use crate::engine::api::{LogEntry, LogFilter, RunReport, RunStatus, Status};
+use crate::engine::api::{LogEntry, LogFilter, RunReport, RunStatus, Status, StoreView};
 use crate::http::extract::{ListKind, Params, encode_cursor};
 use crate::http::reply::{self, Raw};
 use crate::http::{ApiError, Shared};
@@ -28,6 +28,33 @@ struct StatusBody<'a> {
     checkpoint: Option<&'a str>,
     clock_offset_ms: Option<i64>,
     plugin_problems: Vec<PluginProblem<'a>>,
+    store: StoreBody<'a>,
+}
+
+#[derive(Serialize)]
+struct StoreBody<'a> {
+    last_backup: Option<BackupBody>,
+    backup_error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct BackupBody {
+    at: String,
+    file: String,
+    bytes: u64,
+}
+
+impl<'a> From<&'a StoreView> for StoreBody<'a> {
+    fn from(store: &'a StoreView) -> Self {
+        Self {
+            last_backup: store.last_backup.as_ref().map(|backup| BackupBody {
+                at: backup.at.to_rfc3339(),
+                file: backup.file.display().to_string(),
+                bytes: backup.bytes,
+            }),
+            backup_error: store.backup_error.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -60,6 +87,7 @@ impl<'a> From<&'a Status> for StatusBody<'a> {
                 .iter()
                 .map(|(plugin, problem)| PluginProblem { plugin, problem })
                 .collect(),
+            store: StoreBody::from(&status.store),
         }
     }
 }

@@ -37,6 +37,20 @@ impl Session {
         })
     }
 
+    /// Puts a document; answers the status, or none when no answer came.
+    pub async fn put(&self, path: &str, document: String) -> Option<u16> {
+        Some(self.ask("PUT", path, &document, &[]).await?.status)
+    }
+
+    /// The same, with this login, at another outlet.
+    pub async fn put_at(&self, outlet: &Outlet, path: &str, document: String) -> Option<u16> {
+        let there = Self {
+            base: outlet.base.clone(),
+            ..self.clone()
+        };
+        there.put(path, document).await
+    }
+
     /// Delivers a webhook; none when no whole answer came.
     pub async fn hook(&self, hook: &Hook) -> Option<Reply> {
         let headers: Vec<(&str, &str)> = hook.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
