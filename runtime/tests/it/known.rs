@@ -8,7 +8,7 @@ use crate::scripted_cloud::ScriptedCloud;
 use std::collections::BTreeMap;
 
 /// Entities that both sides agree on.
-pub const ARTICLES: usize = 300;
+pub const ARTICLES: usize = 240;
 /// Changes that the cloud does not have.
 pub const NOTES: usize = 20;
 /// Changes that it refused.

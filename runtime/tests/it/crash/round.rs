@@ -2,7 +2,7 @@
 //! sides come to hold the same.
 
 use crate::crash::actors::{Admin, Headquarters, Person, Step, Watcher, make_conflicts};
-use crate::crash::aim::{Aim, Ground, moment};
+use crate::crash::aim::{Aim, Ground, moment, was_struck_or_done};
 use crate::crash::check::{FeedReader, Snapshot};
 use crate::crash::writer::Writer;
 use crate::harness::dice::Dice;
@@ -195,11 +195,8 @@ impl Shop {
             Ok(setup) => setup,
             Err(outlet) => outlet.kill().await,
         };
-        if let Some(mut backup) = backup {
-            if backup.ended().is_none() {
-                backup.kill();
-            }
-            backup.wait().await;
+        if let Some(backup) = backup {
+            was_struck_or_done(backup).await;
         }
         ground.heal();
         setup

@@ -32,10 +32,8 @@ impl Original {
         let cloud = ScriptedCloud::start().await;
         let outlet = Outlet::of(&cloud).await;
         known::fill(&outlet, &cloud).await;
-        let backups = outlet.setup().data_dir().join("backups");
-        fs::create_dir_all(&backups).expect("a directory");
-        let file = backups.join("selaras-20260127T103000Z.backup");
-        let mut backup = outlet.beside().command(&["backup", file.to_str().expect("a path in UTF-8")]);
+        // Without a name it is kept beside the scheduled ones.
+        let mut backup = outlet.beside().command(&["backup"]);
         assert_eq!(backup.wait().await, 0, "{}", backup.log());
         let setup = outlet.stop().await;
         Self { setup, cloud }
