@@ -37,6 +37,9 @@ pub enum ClientError {
     /// It stopped, or was killed.
     #[error("the outlet broke off before it was done: see whether it still runs, and try again")]
     BrokenOff,
+    /// It says nothing for minutes.
+    #[error("the outlet does not answer: it serves a few commands at a time; try again later")]
+    Silent,
     /// The connection failed.
     #[error("the outlet cannot be asked")]
     Io(#[source] io::Error),
@@ -49,6 +52,7 @@ impl From<io::Error> for ClientError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Self::BrokenOff,
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Silent,
             _ => Self::Io(error),
         }
     }

@@ -92,8 +92,15 @@ pub fn write(store: &dyn Store, out: impl Write, made_at: Millis) -> Result<Arch
 /// # Errors
 /// When it is not whole, not an archive, or of a newer program. See [`ArchiveError`].
 pub fn verify(path: &Path) -> Result<ArchiveInfo, ArchiveError> {
-    let file = File::open(path).map_err(ArchiveError::Read)?;
-    read(file, |_, _| Ok(())).map(|(info, _)| info)
+    verify_all_of(File::open(path).map_err(ArchiveError::Read)?)
+}
+
+/// The same of what is read from elsewhere, to its end.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_all_of(input: impl Read) -> Result<ArchiveInfo, ArchiveError> {
+    read(input, |_, _| Ok(())).map(|(info, _)| info)
 }
 
 /// Makes a store of an archive: verifies all of it, then writes it into `store_dir`, under the name `epoch` and with
