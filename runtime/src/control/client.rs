@@ -87,7 +87,7 @@ impl Client {
     /// Sends bytes, at most [`MAX_FRAME_BYTES`].
     ///
     /// # Errors
-    /// When the outlet is gone. What it said last may tell why: see [`Client::next`].
+    /// When the outlet is gone. What it said last may tell why: see [`Client::answer`].
     pub fn data(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         if bytes.len() > MAX_FRAME_BYTES {
             return Err(ClientError::Io(ErrorKind::InvalidInput.into()));
@@ -107,7 +107,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`]; whatever came before is not whole then.
-    pub fn next<E: DeserializeOwned>(&mut self) -> Result<Answer<E>, ClientError> {
+    pub fn answer<E: DeserializeOwned>(&mut self) -> Result<Answer<E>, ClientError> {
         let mut bytes = [0; HEAD_BYTES];
         self.stream.read_exact(&mut bytes)?;
         let (kind, len) = parse_head(bytes).ok_or(ClientError::Nonsense)?;
