@@ -5,7 +5,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
 use crate::plugin::{Host, HostConfig, Limits};
-use crate::store::{SledStore, Store};
+use crate::store::{DurableStore, Store};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// An outlet that does not run. The store is locked as long as this lives.
 pub struct Offline {
     engine: Engine,
-    store: Arc<SledStore>,
+    store: Arc<DurableStore>,
     host: Host,
 }
 
@@ -35,7 +35,7 @@ impl Offline {
             );
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = Arc::new(open(dir, &clock).await?);
+        let store = Arc::new(open(config, &clock, CancellationToken::new()).await?);
         let host = Host::start(HostConfig {
             cache_dir: None,
             cache_key: [0; 32],

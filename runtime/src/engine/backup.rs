@@ -67,6 +67,11 @@ pub struct Spooled {
 }
 
 impl Engine {
+    /// Why the last backup that should have been made was not.
+    pub fn backup_error(&self) -> Option<String> {
+        self.inner.backups.view().backup_error
+    }
+
     /// Makes a backup beside the kept ones, verifies it, and then removes the oldest ones over the number that is kept.
     ///
     /// Cancel safety: a backup that has begun goes on.
