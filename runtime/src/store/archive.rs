@@ -117,22 +117,7 @@ pub fn restore(
     now_ms: u64,
 ) -> Result<ArchiveInfo, ArchiveError> {
     verify(path)?;
-    let importer = Importer::create(store_dir, RESTORE_CACHE_BYTES)?;
-    restore_into(path, importer, rewound, epoch, now_ms)
-}
-
-/// The same for who has begun the new store already, in a directory that is locked. The archive is not verified before
-/// it is read, only before the store counts.
-///
-/// # Errors
-/// As [`restore`].
-pub(super) fn restore_into(
-    path: &Path,
-    mut importer: Importer,
-    rewound: &Rewound,
-    epoch: String,
-    now_ms: u64,
-) -> Result<ArchiveInfo, ArchiveError> {
+    let mut importer = Importer::create(store_dir, RESTORE_CACHE_BYTES)?;
     let file = File::open(path).map_err(ArchiveError::Read)?;
     let (row, value) = rewound.row();
     let (info, mut meta) = read(file, |key, value| {
