@@ -104,7 +104,7 @@ pub fn verify_all_of(input: impl Read) -> Result<ArchiveInfo, ArchiveError> {
 }
 
 /// Makes a store of an archive: verifies all of it, then writes it into `store_dir`, under the name `epoch` and with
-/// numbers above all that the store may have given out since (see [`Meta::rewind`]), together with the row that says so
+/// numbers above all that the store may have given out since (see `Meta::rewind`), together with the row that says so
 /// (`rewound`, in place of one that is in the archive). `now_ms` is the time since 1970.
 ///
 /// # Errors
