@@ -2,6 +2,8 @@
 
 mod backup;
 mod check;
+mod compact;
+mod doctor;
 mod export;
 mod import;
 mod outlet;
@@ -12,6 +14,7 @@ mod serve;
 mod status;
 
 use crate::config::{Config, ConfigError, environment};
+use crate::store::{probe, salvage};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,6 +63,27 @@ enum Command {
         again: bool,
         /// From where; `-` is standard input.
         file: PathBuf,
+    },
+    /// Rewrite the database so that it takes no more room than it needs.
+    Compact,
+    /// Look at an outlet's data, running or stopped, and say what is not well. Changes nothing.
+    Doctor,
+    /// Look at a store that may be broken: what `serve` asks a child process of its own.
+    #[command(hide = true)]
+    StoreProbe {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Read all of it.
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Read what can be read of a broken store into a new one: the same.
+    #[command(hide = true)]
+    StoreSalvage {
+        /// The broken store's directory.
+        from: PathBuf,
+        /// The new one's.
+        to: PathBuf,
     },
     /// Look at the configuration.
     Config {
@@ -112,6 +136,16 @@ pub fn main() -> ExitCode {
             file,
         } => configured().and_then(|config| export::run(&config, entity_type, &file, force)),
         Command::Import { again, file } => configured().and_then(|config| import::run(&config, &file, again)),
+        Command::Compact => configured().and_then(|config| compact::run(&config)),
+        Command::Doctor => configured().and_then(|config| doctor::run(&config)),
+        Command::StoreProbe { dir, deep } => {
+            probe::answer(&dir, deep);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::StoreSalvage { from, to } => {
+            salvage::answer(&from, &to);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Config {
             command: ConfigCommand::Check,
         } => check::run(configured()),

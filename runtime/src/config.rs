@@ -4,6 +4,7 @@
 use crate::cloud::check_url;
 use crate::engine::api::{BackupPolicy, Outlet};
 use crate::engine::settings::Defaults;
+use crate::store::SpaceSettings;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,6 +40,7 @@ pub enum LogFormat {
 }
 
 /// A process's configuration.
+#[derive(Clone)]
 pub struct Config {
     /// Where everything durable lives.
     pub data_dir: PathBuf,
@@ -56,6 +58,10 @@ pub struct Config {
     pub admin_username: String,
     /// The first admin's password; none: a random one is written to the data directory.
     pub admin_password: Option<Secret>,
+    /// Room on the disk.
+    pub space: SpaceSettings,
+    /// A database smaller than this is not rewritten at the start, in bytes.
+    pub compact_min_bytes: u64,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
@@ -149,6 +155,8 @@ impl Reader<'_> {
             jwt_secret: self.jwt_secret(),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             admin_password: self.admin_password(),
+            space: self.space(),
+            compact_min_bytes: u64::from(self.number("STORE_COMPACT_MIN_MB", 256, 0, 1_000_000)) << 20,
             log_format: self.log_format(),
             log_filter: self
                 .text("RUST_LOG")
@@ -222,6 +230,17 @@ impl Reader<'_> {
             spool_dir: data_dir.to_owned(),
             every_ms: (hours > 0).then_some(hours * 3_600_000),
             keep: self.number("BACKUP_KEEP", 3, 1, 1000) as usize,
+        }
+    }
+
+    fn space(&mut self) -> SpaceSettings {
+        let mut megabytes = |variable| {
+            self.text(variable)
+                .map(|_| u64::from(self.number(variable, 0, 0, 1_000_000)) << 20)
+        };
+        SpaceSettings {
+            min_free_bytes: megabytes("MIN_FREE_MB"),
+            ballast_bytes: megabytes("BALLAST_MB"),
         }
     }
 

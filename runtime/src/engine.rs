@@ -25,6 +25,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod storage;
 mod tell;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -5,7 +5,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
 use crate::plugin::{Host, HostConfig, Limits};
-use crate::store::{SledStore, Store};
+use crate::store::{DurableStore, Store};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// An outlet that does not run. The store is locked as long as this lives.
 pub struct Offline {
     engine: Engine,
-    store: Arc<SledStore>,
+    store: Arc<DurableStore>,
     host: Host,
 }
 
@@ -35,7 +35,7 @@ impl Offline {
             );
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = Arc::new(open(dir, &clock).await?);
+        let store = Arc::new(open(config, &clock, CancellationToken::new()).await?);
         let host = Host::start(HostConfig {
             cache_dir: None,
             cache_key: [0; 32],
@@ -79,12 +79,14 @@ impl Offline {
     }
 }
 
-/// Whether a data directory has a store, in whatever state.
+/// Whether a data directory has a store, in whatever state; one whose replacing was cut off, too.
 pub fn has_store(data_dir: &Path) -> bool {
-    let engine = data_dir.join("store").join("sled");
     // What cannot be looked at may be one.
-    std::fs::read_dir(engine).map_or_else(
-        |error| error.kind() != std::io::ErrorKind::NotFound,
-        |mut files| files.next().is_some(),
-    )
+    let holds_files = |dir: &str| {
+        std::fs::read_dir(data_dir.join("store").join(dir)).map_or_else(
+            |error| error.kind() != std::io::ErrorKind::NotFound,
+            |mut files| files.next().is_some(),
+        )
+    };
+    ["sled", "sled.old"].into_iter().any(holds_files)
 }

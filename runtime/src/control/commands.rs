@@ -1,7 +1,7 @@
 //! What each command asks of the engine.
 
 use super::connection::Connection;
-use super::protocol::{BackupMade, BackupSent, Command, Exported};
+use super::protocol::{BackupMade, BackupSent, Command, Exported, Health, Rewritten};
 use crate::engine::api::{ImportError, Unavailable};
 use crate::engine::{Engine, Import};
 use selaras_core::id::EntityType;
@@ -52,6 +52,8 @@ pub(super) async fn run(
         Command::BackUpNow => done(&back_up_now(engine, connection).await?),
         Command::Export { entity_type } => done(&export(engine, connection, entity_type).await?),
         Command::Import { salt } => done(&import(engine, connection, &salt).await?),
+        Command::Compact => done(&compact(engine, connection).await?),
+        Command::Health => done(&health(engine)),
     }
 }
 
@@ -131,4 +133,25 @@ async fn import(
         connection.progress(&done).await?;
     }
     Ok(done)
+}
+
+async fn compact(engine: &Engine, connection: &mut Connection) -> Result<Rewritten, Ended> {
+    let done = connection.waiting(engine.compact(), &AtomicU64::new(0)).await?;
+    let done = done.map_err(Ended::Refused)?;
+    Ok(Rewritten {
+        bytes_before: done.bytes_before,
+        bytes_after: done.bytes_after,
+    })
+}
+
+fn health(engine: &Engine) -> Health {
+    let store = engine.store_health();
+    Health {
+        store: store.state.to_owned(),
+        error: store.error,
+        accepts_changes: store.accepts_changes,
+        bytes_on_disk: store.bytes_on_disk,
+        live_bytes: store.live_bytes,
+        backup_error: engine.backup_error(),
+    }
 }

@@ -42,6 +42,36 @@ pub enum Command {
         /// Lines are taken in once for each file and salt.
         salt: String,
     },
+    /// Rewrite the database. `P` while it is at it. Ends with [`Rewritten`].
+    Compact,
+    /// How the outlet is. Ends with [`Health`].
+    Health,
+}
+
+/// The database was rewritten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewritten {
+    /// Bytes of its files before.
+    pub bytes_before: u64,
+    /// And after.
+    pub bytes_after: u64,
+}
+
+/// What a doctor wants to know of a running outlet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `open`, `compacting` or `reopening`.
+    pub store: String,
+    /// What stopped it.
+    pub error: Option<String>,
+    /// Whether new changes are taken.
+    pub accepts_changes: bool,
+    /// Bytes its files take.
+    pub bytes_on_disk: u64,
+    /// Bytes of what is in it.
+    pub live_bytes: u64,
+    /// Why the last backup that should have been made was not.
+    pub backup_error: Option<String>,
 }
 
 /// A backup was sent.

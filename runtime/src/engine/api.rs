@@ -9,6 +9,7 @@ mod entities;
 mod hooks;
 mod lists;
 mod people;
+mod store;
 mod sync;
 mod transfer;
 
@@ -20,5 +21,6 @@ pub use entities::*;
 pub use hooks::*;
 pub use lists::*;
 pub use people::*;
+pub use store::*;
 pub use sync::*;
 pub use transfer::*;

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("http",   &["engine"]),
     ("control", &["engine"]),
     // What a process starts with is checked with the rooms' own words.
-    ("config", &["engine", "cloud"]),
+    ("config", &["engine", "cloud", "store"]),
     ("app",    &["config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
     ("cli",    &["app", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
     ("main",   &["cli"]),

@@ -1,6 +1,6 @@
 //! Where the outlet stands: runs, their log, the queue.
 
-use super::{StoreView, Unavailable};
+use super::{StoreHealth, StoreView, Unavailable};
 use selaras_core::id::{EntityKey, EntityType};
 use selaras_core::json::Doc;
 use selaras_core::record::Operation;
@@ -45,6 +45,8 @@ pub struct Status {
     pub plugin_problems: Vec<(String, String)>,
     /// The store and its backups.
     pub store: StoreView,
+    /// How the store is.
+    pub store_health: StoreHealth,
 }
 
 /// How a run ended.
