@@ -199,7 +199,7 @@ impl Engine {
         };
         let change_id = incoming.change_id.clone();
         let queued = accept(entity, incoming, rules.coalesce);
-        let mut feed = feed_row(entity, Origin::App);
+        let mut feed = feed_row(entity, Origin::App, self.now());
         let accepted = Accepted {
             key: change.key.clone(),
             version: entity.record.version,
