@@ -27,6 +27,7 @@ pub struct App {
     shutdown: CancellationToken,
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
+    tidier: JoinHandle<()>,
     host: Host,
     store: Arc<SledStore>,
 }
@@ -58,6 +59,11 @@ impl App {
             shutdown: shutdown.clone(),
         })
         .context("the stored settings cannot be read")?;
+        // Before anything is served or sent.
+        engine
+            .rewind()
+            .await
+            .context("the store went back in time, and what waits could not be put in doubt")?;
         admin(&config, store.clone(), &*clock, &engine).await?;
 
         let jwt_secret = match &config.jwt_secret {
@@ -79,6 +85,7 @@ impl App {
         );
         let address = server.local_addr();
         let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
+        let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
         Ok(Self {
@@ -86,6 +93,7 @@ impl App {
             shutdown,
             server,
             scheduler,
+            tidier,
             host,
             store,
         })
@@ -110,6 +118,7 @@ impl App {
             );
         }
         self.scheduler.await.context("the scheduler's task died")?;
+        self.tidier.await.context("the tidier's task died")?;
         let (host, store) = (self.host, self.store);
         tokio::task::spawn_blocking(move || {
             host.shutdown();

@@ -23,12 +23,14 @@ pub fn settle_echo(entity: &mut Entity, update: &Update, seen: &Seen) -> u32 {
 /// The last item that the cloud has applied, as `update` shows: it carries the item's change_id, or equals its snapshot.
 /// What was accepted before it was sent before it.
 fn confirmed(entity: &Entity, update: &Update, seen: &Seen) -> Option<usize> {
-    let sent = entity.items.iter().take_while(|item| item.state == ItemState::Attempted);
+    let sent = entity
+        .items
+        .iter()
+        .take_while(|item| item.state == ItemState::Attempted);
     let sent = sent.count();
     let named = |item: &Item| update.change_id.as_deref() == Some(item.change_id.as_str());
-    let same = |item: &Item| {
-        !matches!(seen, Seen::Skipped(_)) && same_state(item.snapshot.as_ref(), seen.doc())
-    };
+    let same =
+        |item: &Item| !matches!(seen, Seen::Skipped(_)) && same_state(item.snapshot.as_ref(), seen.doc());
     let sent = &entity.items[..sent];
     let by_name = sent.iter().rposition(named);
     // Of several the first, so that none is passed over: a cloud that has them all knows the repeats.

@@ -1,7 +1,7 @@
 //! What an update from the cloud means for an entity (rules 4, 5, 12; promises 4 and 7).
 
-use crate::entity::Entity;
 use crate::echo::settle_echo;
+use crate::entity::Entity;
 use crate::item::{Item, ItemState};
 use crate::payload::same_state;
 use crate::record::{Base, Standing};

@@ -4,7 +4,7 @@ use crate::entity::Entity;
 use crate::record::{Base, Record, Standing};
 
 /// Whether both sides know the entity as deleted and nothing is left to do or to decide about it.
-pub fn is_at_rest(record: &Record) -> bool {
+fn is_at_rest(record: &Record) -> bool {
     record.version > 0
         && record.doc.is_none()
         && record.base == Base::Same
@@ -14,11 +14,16 @@ pub fn is_at_rest(record: &Record) -> bool {
         && record.conflict.is_none()
 }
 
+/// Whether it is a tombstone at rest that holds more than names and numbers.
+pub fn holds_more(record: &Record) -> bool {
+    is_at_rest(record) && (record.past.is_some() || record.settled.is_some())
+}
+
 /// Drops the documents that a tombstone at rest still holds, and what only served to know late echoes. False: there is
 /// nothing to drop, or it is not at rest.
 pub fn strip(entity: &mut Entity) -> bool {
     let record = &mut entity.record;
-    if !is_at_rest(record) || (record.past.is_none() && record.settled.is_none()) {
+    if !holds_more(record) {
         return false;
     }
     record.past = None;

@@ -133,6 +133,8 @@ fn happen(event: &Event, outlet: &mut Outlet, cloud: &mut Cloud, manner: &Manner
         Event::Resolve(verdict) => outlet.resolve(&verdict.decision()),
         Event::Retry => outlet.retry(),
         Event::Copy => outlet.copy(),
+        // What was deleted and made again under another name in the time that is lost is another entity here (rule 9).
+        Event::Rewind if manner.renames => {}
         Event::Rewind => {
             if outlet.rewind() {
                 // What was lost may have been sent in another order than what is left.

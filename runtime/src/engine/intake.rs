@@ -23,9 +23,10 @@ const LOOKS: usize = 200;
 
 /// A kept answer, given again to a repeat.
 #[derive(Clone, Serialize, Deserialize)]
-struct Kept {
+pub(super) struct Kept {
     digest: [u8; 32],
-    at: Millis,
+    /// When it was given first.
+    pub(super) at: Millis,
     answers: Vec<KeptAnswer>,
 }
 

@@ -4,7 +4,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
 use crate::plugin::{Host, HostConfig, Limits};
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Store};
 use crate::store::rows::Rows;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,6 @@ pub(crate) const ADMIN: (&str, &str) = ("admin", "right");
 /// An engine with an admin, without plugins or an outlet.
 pub(crate) async fn engine() -> Engine {
     let store = Arc::new(MemoryStore::new("epoch"));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (name, password) = ADMIN;
     let made = first_admin(
         &Rows::new(store.clone()),
@@ -26,6 +25,11 @@ pub(crate) async fn engine() -> Engine {
     )
     .await;
     assert!(made.unwrap());
+    engine_over(store, Arc::new(SystemClock::new()), Defaults::default())
+}
+
+/// An engine without plugins over this store, in this time.
+pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults: Defaults) -> Engine {
     let host = Host::start(HostConfig {
         cache_dir: None,
         cache_key: [0; 32],
@@ -38,7 +42,7 @@ pub(crate) async fn engine() -> Engine {
         host: host.unwrap(),
         plugin_problems: Vec::new(),
         clock,
-        defaults: Defaults::default(),
+        defaults,
         shutdown: CancellationToken::new(),
     });
     engine.unwrap()

@@ -140,6 +140,7 @@ impl Engine {
             checkpoint: self.checkpoint()?,
             clock_offset_ms: self.inner.time.offset_ms(),
             plugin_problems: self.inner.plugin_problems.clone(),
+            rewound: self.went_back(),
         })
     }
 

@@ -62,7 +62,10 @@ fn it_is_sent_under_its_old_change_id_with_what_is_known_at_the_send() {
     assert_eq!(case.head().operation, Operation::Create);
     let cloud_id = Some(crate::fixture::id("c-1"));
     let version = Some(7);
-    assert_eq!(case.answer(Outcome::Success { cloud_id, version }), Absorbed::Gone);
+    assert_eq!(
+        case.answer(Outcome::Success { cloud_id, version }),
+        Absorbed::Gone
+    );
     // In doubt still, and based on what the cloud has said just now.
     assert!(case.entity.is_attempted());
     assert_eq!(case.attempt(), Attempt::First);
@@ -153,7 +156,12 @@ fn what_is_in_doubt_behind_an_open_conflict_waits_for_the_decision_and_gets_anot
     case.put("3");
     assert_eq!(case.waiting().len(), 2, "it does not fold");
     case.decide(&update("9", 4), &Decision::KeepLocal);
-    assert!(case.entity.items.iter().all(|item| !item.doubted && item.change_id.starts_with("v-")));
+    assert!(
+        case.entity
+            .items
+            .iter()
+            .all(|item| !item.doubted && item.change_id.starts_with("v-"))
+    );
 }
 
 #[test]
@@ -184,7 +192,11 @@ fn a_version_above_the_floor_already_goes_far_ahead_once() {
     case.update(&update("2", 5000));
     case.step(|entity| entity.version_floor = 1000);
     case.put("3");
-    assert!(case.entity.record.version > 1_000_000, "{}", case.entity.record.version);
+    assert!(
+        case.entity.record.version > 1_000_000,
+        "{}",
+        case.entity.record.version
+    );
     let far = case.entity.record.version;
     case.put("4");
     assert_eq!(case.entity.record.version, far + 1);

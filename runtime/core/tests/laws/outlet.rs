@@ -120,7 +120,9 @@ impl Outlet {
         assert_eq!(new.waiting as usize, self.entity.items.len());
         let behind = self.entity.items.iter().skip(1);
         assert!(
-            behind.clone().all(|item| item.state == ItemState::Pending || item.doubted),
+            behind
+                .clone()
+                .all(|item| item.state == ItemState::Pending || item.doubted),
             "only the head is sent"
         );
         if new.version > 0 {

@@ -28,6 +28,21 @@ struct StatusBody<'a> {
     checkpoint: Option<&'a str>,
     clock_offset_ms: Option<i64>,
     plugin_problems: Vec<PluginProblem<'a>>,
+    store: StoreBody<'a>,
+}
+
+#[derive(Serialize)]
+struct StoreBody<'a> {
+    rewound: Option<RewoundBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct RewoundBody<'a> {
+    at: String,
+    cause: &'static str,
+    detail: &'a str,
+    lost_commits: Option<u64>,
+    pulled: bool,
 }
 
 #[derive(Serialize)]
@@ -60,6 +75,15 @@ impl<'a> From<&'a Status> for StatusBody<'a> {
                 .iter()
                 .map(|(plugin, problem)| PluginProblem { plugin, problem })
                 .collect(),
+            store: StoreBody {
+                rewound: status.rewound.as_ref().map(|rewound| RewoundBody {
+                    at: rewound.at.to_rfc3339(),
+                    cause: rewound.cause,
+                    detail: &rewound.detail,
+                    lost_commits: rewound.lost_commits,
+                    pulled: rewound.pulled,
+                }),
+            },
         }
     }
 }
