@@ -3,11 +3,14 @@
 
 mod accounts;
 pub mod api;
+mod backup;
 mod case;
 mod configure;
 mod decide;
+mod export;
 mod feed;
 mod hooks;
+mod import;
 mod inflow;
 mod intake;
 mod link;
@@ -24,6 +27,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod storage;
 mod tell;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -34,7 +38,8 @@ mod view;
 
 use crate::clock::Clock;
 use crate::engine::accounts::Accounts;
-use crate::engine::api::{PluginView, RunReport, RunStatus, Unavailable};
+use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
+use crate::engine::backup::Backups;
 use crate::engine::link::Link;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
@@ -53,6 +58,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::{first_admin, has_users};
+pub use backup::Spooled;
+pub use import::{Import, MAX_BATCH_LINES};
 
 /// What an engine is made of.
 pub struct Parts {
@@ -66,6 +73,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What the environment says of the outlet.
     pub defaults: Defaults,
+    /// Which backups are made.
+    pub backups: BackupPolicy,
     /// Ends waits and runs.
     pub shutdown: CancellationToken,
 }
@@ -98,6 +107,7 @@ struct Inner {
     /// That the store went back in time, and how far it is dealt with.
     rewound: Mutex<Option<Rewound>>,
     tidying: retention::Tidying,
+    backups: Backups,
     shutdown: CancellationToken,
 }
 
@@ -164,6 +174,7 @@ impl Engine {
                 feed_floor: AtomicU64::new(feed_floor),
                 rewound: Mutex::new(rewound),
                 tidying,
+                backups: Backups::new(parts.backups),
                 shutdown: parts.shutdown,
             }),
         })

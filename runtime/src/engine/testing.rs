@@ -1,11 +1,12 @@
 //! What tests above the engine start from: a whole engine in memory, so that they name nothing below it.
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::engine::api::BackupPolicy;
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
 use crate::plugin::{Host, HostConfig, Limits};
-use crate::store::{MemoryStore, Store};
 use crate::store::rows::Rows;
+use crate::store::{MemoryStore, Store};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,7 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         plugin_problems: Vec::new(),
         clock,
         defaults,
+        backups: BackupPolicy::default(),
         shutdown: CancellationToken::new(),
     });
     engine.unwrap()

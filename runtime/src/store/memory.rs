@@ -58,7 +58,6 @@ impl MemoryDisk {
 }
 
 /// A store in memory.
-#[derive(Debug)]
 pub struct MemoryStore {
     disk: MemoryDisk,
     lease: u64,
@@ -105,7 +104,7 @@ impl MemoryStore {
     }
 
     fn with_meta(disk: MemoryDisk, mut meta: Meta) -> Self {
-        let ledger = Ledger::new(&meta);
+        let ledger = Ledger::new(&meta, None);
         meta.raise_ceiling(ledger.next());
         let mut rows = disk.rows.write();
         rows.insert(META_KEY.to_vec(), meta.encode());

@@ -2,7 +2,7 @@
 //!
 //! A fixed layout in one key, written with every group. It must not hold anything a user of the store wrote.
 
-use super::{COUNTERS, RESERVED, StoreError};
+use super::{COUNTERS, Counter, RESERVED, StoreError};
 
 /// The row's key.
 pub(super) const META_KEY: [u8; 1] = [RESERVED];
@@ -85,6 +85,22 @@ impl Meta {
         &self.epoch
     }
 
+    /// For a store whose rows are counted anew: what is there is counted as it is written, what ever was stays. The feed goes
+    /// on after what is known of it.
+    pub(super) fn begin_counting(&mut self, parked: i64, last_feed: u64) {
+        for counter in [
+            Counter::Pending,
+            Counter::Failed,
+            Counter::OpenConflicts,
+            Counter::Records,
+            Counter::Inbox,
+        ] {
+            self.counters[counter as usize] = 0;
+        }
+        self.counters[Counter::Parked as usize] = parked;
+        self.feed_head = self.feed_head.max(last_feed);
+    }
+
     /// Moves the ceiling so that it covers all numbers below `next`, and some more.
     pub(super) fn raise_ceiling(&mut self, next: u64) {
         self.ceiling = self.ceiling.max(next.saturating_add(RESERVE_AHEAD));
@@ -144,8 +160,8 @@ impl Meta {
         }
         let meta = match found {
             0 => None,
-            1 => Self::decode_fields(fields, Fields::first_numbers),
-            _ => Self::decode_fields(fields, Fields::numbers),
+            1 => Self::decode_fields(fields, 3),
+            _ => Self::decode_fields(fields, 6),
         };
         meta.ok_or_else(|| damaged("its first row is cut off"))
     }
@@ -158,10 +174,12 @@ impl Meta {
         fields.take().map(u32::from_be_bytes)
     }
 
-    fn decode_fields(
-        mut fields: Fields<'_>,
-        numbers: fn(&mut Fields<'_>) -> Option<[u64; 6]>,
-    ) -> Option<Self> {
+    /// Format 1 knew the first three of the numbers only, neither commits, bytes nor a floor.
+    fn decode_fields(mut fields: Fields<'_>, known_numbers: usize) -> Option<Self> {
+        let mut numbers = [0; 6];
+        for number in &mut numbers[..known_numbers] {
+            *number = u64::from_be_bytes(fields.take()?);
+        }
         let [
             feed_head,
             ceiling,
@@ -169,7 +187,7 @@ impl Meta {
             commits,
             live_bytes,
             version_floor,
-        ] = numbers(&mut fields)?;
+        ] = numbers;
         let mut counters = [0; COUNTERS];
         for count in &mut counters {
             *count = i64::from_be_bytes(fields.take()?);
@@ -198,24 +216,6 @@ impl Fields<'_> {
         let (field, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
         Some(*field)
-    }
-
-    /// The numbers of a row.
-    fn numbers(&mut self) -> Option<[u64; 6]> {
-        let mut numbers = [0; 6];
-        for number in &mut numbers {
-            *number = u64::from_be_bytes(self.take()?);
-        }
-        Some(numbers)
-    }
-
-    /// Those of format 1, which knew neither commits, bytes nor a floor.
-    fn first_numbers(&mut self) -> Option<[u64; 6]> {
-        let mut numbers = [0; 6];
-        for number in &mut numbers[..3] {
-            *number = u64::from_be_bytes(self.take()?);
-        }
-        Some(numbers)
     }
 }
 

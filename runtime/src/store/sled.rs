@@ -4,10 +4,13 @@
 //! does not sync on Linux. It must not know what the rows mean; what a commit means is in `group.rs`.
 
 mod chunks;
-mod files;
+mod damaged;
+pub(super) mod files;
 mod import;
 mod view;
 
+pub(super) use damaged::read_past_damage;
+pub(super) use import::Complete;
 pub use import::Importer;
 
 use std::{
@@ -28,14 +31,19 @@ use self::{
 use super::{
     Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, MonotonicMicros,
     OpenError, RESERVED, Sink, Stats, Store, StoreError,
-    group::{Base, Plan},
+    group::{Base, Plan, Write},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
+    probe::Probed,
+    rewound::Rewound,
     writer::{Backend, Writer, panic_text},
 };
 
 /// Entries that an export holds at a time.
 const EXPORT_PAGE: usize = 256;
+
+/// Memory for pages of a store that is only looked at.
+const PROBE_CACHE_BYTES: u64 = 16 << 20;
 
 /// How to open a [`SledStore`].
 #[derive(Clone)]
@@ -46,7 +54,29 @@ pub struct SledOptions {
     pub epoch: String,
     /// Times the commits for [`Store::stats`].
     pub timer: Option<MonotonicMicros>,
+    /// Called when the store stops for good, on the thread that found out. Must not block.
+    pub on_failure: Option<OnFailure>,
+    /// Told of each group that became durable, on the writer's thread, before it is answered.
+    pub on_durable: Option<OnDurable>,
+    /// What is in the files is known to be less than there was: the store goes on under another name.
+    pub rewind: Option<Rewind>,
 }
+
+/// How a store goes on that lost something.
+#[derive(Clone)]
+pub struct Rewind {
+    /// What is said of it.
+    pub rewound: Rewound,
+    /// Its new name: random.
+    pub epoch: String,
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// See [`SledOptions::on_failure`].
+pub type OnFailure = Arc<dyn Fn() + Send + Sync>;
+/// See [`SledOptions::on_durable`]. Given the number of groups committed since the store was made.
+pub type OnDurable = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl SledOptions {
     /// 32 MiB of cache and no timer.
@@ -56,6 +86,9 @@ impl SledOptions {
             cache_bytes: 32 << 20,
             epoch: epoch.into(),
             timer: None,
+            on_failure: None,
+            on_durable: None,
+            rewind: None,
         }
     }
 }
@@ -67,7 +100,7 @@ pub struct SledStore {
     view: Arc<View>,
     db: Db,
     ledger: Arc<Ledger>,
-    _files: Files,
+    files: Files,
 }
 
 impl SledStore {
@@ -78,7 +111,12 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(dir: &Path, options: SledOptions) -> Result<Self, OpenError> {
-        let files = Files::prepare(dir)?;
+        Self::open_locked(Files::lock(dir)?, options)
+    }
+
+    /// The same in a directory that is locked already.
+    pub(in crate::store) fn open_locked(files: Files, options: SledOptions) -> Result<Self, OpenError> {
+        files.prepare_engine()?;
         let db = open_engine(&files.engine_dir(), options.cache_bytes)?;
         files.sync_created()?;
         let mut meta = match find_meta(&db)? {
@@ -86,7 +124,10 @@ impl SledStore {
             Some((_, meta)) => migrate(&db, meta)?,
             None => Meta::new(options.epoch),
         };
-        let ledger = Arc::new(Ledger::new(&meta));
+        if let Some(Rewind { epoch, now_ms, .. }) = &options.rewind {
+            meta.rewind(*now_ms, epoch.clone());
+        }
+        let ledger = Arc::new(Ledger::new(&meta, options.on_failure));
         meta.raise_ceiling(ledger.next());
         let view = Arc::new(View::new(&db));
         let mut backend = SledBackend {
@@ -94,17 +135,25 @@ impl SledStore {
             data: files.open_data()?,
             blobs: files.blobs(),
             meta_row: db.get(META_KEY).map_err(engine_error)?,
+            on_durable: options.on_durable,
             db: db.clone(),
         };
         // Also shows at once whether the disk takes writes.
-        backend.persist(&mut Plan::of(meta.clone()))?;
+        let mut plan = Plan::of(meta);
+        if let Some(Rewind { rewound, .. }) = options.rewind {
+            let (key, value) = rewound.row();
+            let value = Some(value);
+            plan.writes.insert(key, Write { value, fresh: false });
+        }
+        backend.persist(&mut plan)?;
+        let meta = plan.meta;
         let writer = Writer::start(backend, meta, ledger.clone(), options.timer).map_err(StoreError::from)?;
         Ok(Self {
             writer,
             view,
             db,
             ledger,
-            _files: files,
+            files,
         })
     }
 
@@ -117,6 +166,39 @@ impl SledStore {
         self.writer.close();
         self.ledger.health()
     }
+
+    /// What it tells without reading; lives on after the store.
+    pub(in crate::store) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Begins a rewritten copy of it beside it, with all it holds; nothing may be committed meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be read or the copy not be written.
+    pub(in crate::store) fn rewrite(&self, cache_bytes: u64) -> Result<Complete, OpenError> {
+        struct Copy(Importer, Option<Meta>);
+        impl Sink for Copy {
+            fn begin(&mut self, meta: &Meta) -> Result<(), StoreError> {
+                self.1 = Some(meta.clone());
+                Ok(())
+            }
+            fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+                self.0.entry(key, value)
+            }
+        }
+        let mut copy = Copy(Importer::beside(self.files.clone(), cache_bytes)?, None);
+        self.export(&mut copy)?;
+        let Copy(importer, meta) = copy;
+        importer.complete(meta.expect("invariant: an export begins with the store's row"))
+    }
+
+    /// Reads. The engine panics over some damage; whatever goes wrong, what the files hold is no longer to be trusted.
+    fn reading<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let outcome = catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic.as_ref()).to_owned())));
+        outcome.map_err(|error| StoreError::Stopped(self.ledger.fail(error)))
+    }
 }
 
 impl Store for SledStore {
@@ -124,7 +206,7 @@ impl Store for SledStore {
         if key.first().is_some_and(|first| *first >= RESERVED) {
             return Ok(None);
         }
-        self.view.read().value(key)
+        self.reading(|| self.view.read().value(key))
     }
 
     fn scan(
@@ -134,7 +216,7 @@ impl Store for SledStore {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.view.read().scan(from, to, direction, limit)
+        self.reading(|| self.view.read().scan(from, to, direction, limit))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'static, Result<Committed, CommitError>> {
@@ -202,6 +284,44 @@ impl Store for SledStore {
     }
 }
 
+/// What is in a store, without changing it; with `deep` all of it is read.
+///
+/// # Errors
+/// See [`OpenError`].
+pub(super) fn inspect(files: &Files, deep: bool) -> Result<Probed, OpenError> {
+    files.prepare_engine()?;
+    let db = open_engine(&files.engine_dir(), PROBE_CACHE_BYTES)?;
+    let found = guarded(|| find_meta(&db))?;
+    let entries = if deep {
+        Some(guarded(|| Ok(View::new(&db).read().read_all()?))?)
+    } else {
+        None
+    };
+    let file_bytes = db.size_on_disk().map_err(engine_error)?;
+    Ok(match found {
+        Some((_, meta)) => Probed {
+            epoch: Some(meta.epoch),
+            commits: meta.commits,
+            live_bytes: meta.live_bytes,
+            file_bytes,
+            entries,
+        },
+        None => Probed {
+            epoch: None,
+            commits: 0,
+            live_bytes: 0,
+            file_bytes,
+            entries,
+        },
+    })
+}
+
+/// Reads something of the engine's that may make it panic.
+fn guarded<T>(read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|panic| Err(OpenError::Panicked(panic_text(panic.as_ref()).to_owned())))
+}
+
 fn open_engine(dir: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
     let config = ::sled::Config::new()
         .path(dir)
@@ -221,10 +341,10 @@ fn find_meta(db: &Db) -> Result<Option<(u32, Meta)>, OpenError> {
         Some(row) => match Meta::decode(&row) {
             Ok(meta) => Ok(Some((Meta::format_of(&row).unwrap_or(FORMAT), meta))),
             Err(error) => Err(match error {
-            MetaError::Newer { found } => OpenError::NewerFormat {
-                found,
-                supported: FORMAT,
-            },
+                MetaError::Newer { found } => OpenError::NewerFormat {
+                    found,
+                    supported: FORMAT,
+                },
                 MetaError::Damaged(error) => OpenError::Store(error),
             }),
         },
@@ -276,6 +396,7 @@ struct SledBackend {
     blobs: files::Blobs,
     /// The store's own row as it is in the tree.
     meta_row: Option<IVec>,
+    on_durable: Option<OnDurable>,
 }
 
 impl Base for SledBackend {
@@ -333,6 +454,9 @@ impl Backend for SledBackend {
         self.data.sync_data()?;
         self.blobs.sync_new(&self.data)?;
         self.view.reveal();
+        if let Some(tell) = &self.on_durable {
+            tell(plan.meta.commits);
+        }
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
+mod backup;
 mod bad_input;
 mod cloud_client;
 mod config;
@@ -15,6 +16,8 @@ mod plain_cloud;
 mod power_cut;
 mod pull;
 mod push;
+mod retention;
+mod rewind;
 mod scripted_cloud;
 mod shutdown;
 mod strategies;

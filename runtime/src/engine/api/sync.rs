@@ -1,6 +1,6 @@
 //! Where the outlet stands: runs, their log, the queue.
 
-use super::Unavailable;
+use super::{StoreHealth, StoreView, Unavailable};
 use selaras_core::id::{EntityKey, EntityType};
 use selaras_core::json::Doc;
 use selaras_core::record::Operation;
@@ -45,6 +45,10 @@ pub struct Status {
     pub plugin_problems: Vec<(String, String)>,
     /// That the store went back in time, if it ever did.
     pub rewound: Option<WentBack>,
+    /// The store and its backups.
+    pub store: StoreView,
+    /// How the store is.
+    pub store_health: StoreHealth,
 }
 
 /// That the store holds an earlier state than it once acknowledged.

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::engine::api::{Accepted, Actor, Change, FeedError, Hook, HookUpdate, Idempotency, Intent, Outlet, Precondition};
+use crate::engine::api::{
+    Accepted, Actor, Change, FeedError, Hook, HookUpdate, Idempotency, Intent, Outlet, Precondition,
+};
 use crate::engine::settings::Defaults;
 use crate::engine::tell::Hint;
 use crate::engine::testing::engine_over;
@@ -73,7 +75,13 @@ impl Rig {
         self.engine.inner.rows.store().commit(batch).await.unwrap();
     }
 
-    async fn put(&self, id: &str, price: u32, change_id: Option<&str>, idempotency: Option<&str>) -> Accepted {
+    async fn put(
+        &self,
+        id: &str,
+        price: u32,
+        change_id: Option<&str>,
+        idempotency: Option<&str>,
+    ) -> Accepted {
         let change = Change {
             key: EntityKey::parse("product", id).unwrap(),
             intent: Intent::Put(Doc::parse(&format!("{{\"price\":{price}}}")).unwrap()),
@@ -175,7 +183,8 @@ async fn logs_go_when_they_are_older_than_the_setting_also_more_than_a_page() {
     rig.clock.advance(30 * DAY_MS - 1000);
     assert_eq!(rig.tidy().await, Tidied::default());
     let now = rig.engine.now();
-    rig.commit(|batch| put(batch, keys::numbered(keys::LOG, 5000), &log_row(now))).await;
+    rig.commit(|batch| put(batch, keys::numbered(keys::LOG, 5000), &log_row(now)))
+        .await;
     rig.clock.advance(2000);
     assert_eq!(rig.tidy().await.logs, 1203);
     assert_eq!(rig.count(keys::LOG), 1);
@@ -202,13 +211,19 @@ async fn decided_conflicts_go_and_open_ones_and_those_to_be_told_stay() {
             put(batch, keys::numbered(keys::CONFLICT, number), &row);
         }
         put(batch, keys::entity(keys::HINT, &key), &hint);
-        batch.count(Counter::ResolvedConflicts, 3).count(Counter::OpenConflicts, 1);
+        batch
+            .count(Counter::ResolvedConflicts, 3)
+            .count(Counter::OpenConflicts, 1);
     })
     .await;
     rig.clock.advance(91 * DAY_MS);
     assert_eq!(rig.tidy().await.conflicts, 2);
     for (number, stays) in [(1, false), (2, true), (3, true), (4, false)] {
-        assert_eq!(rig.engine.inner.rows.conflict(number).unwrap().is_some(), stays, "{number}");
+        assert_eq!(
+            rig.engine.inner.rows.conflict(number).unwrap().is_some(),
+            stays,
+            "{number}"
+        );
     }
     let store = rig.engine.inner.rows.store();
     assert_eq!(store.counter(Counter::ResolvedConflicts), 3, "ever decided");
@@ -231,8 +246,16 @@ async fn a_repeat_is_known_until_its_key_is_too_old() {
     assert_eq!(rig.put("p-1", 1, None, Some("key-1")).await.version, 1);
     rig.clock.advance(2000);
     assert_eq!(rig.tidy().await.keys, 1);
-    assert_eq!(rig.put("p-1", 1, None, Some("key-1")).await.version, 2, "a new change");
-    assert_eq!(rig.put("p-2", 1, Some("change-1"), None).await.version, 1, "known for 30 days");
+    assert_eq!(
+        rig.put("p-1", 1, None, Some("key-1")).await.version,
+        2,
+        "a new change"
+    );
+    assert_eq!(
+        rig.put("p-2", 1, Some("change-1"), None).await.version,
+        1,
+        "known for 30 days"
+    );
     rig.clock.advance(30 * DAY_MS);
     assert_eq!(rig.tidy().await.keys, 2);
     assert_eq!(rig.count(keys::IDEMPOTENCY) + rig.count(keys::CHANGE_ID), 0);
@@ -266,7 +289,10 @@ async fn when_too_many_webhooks_come_the_oldest_keys_go_and_leave_a_floor() {
     // The newest key that went is the second one's; its own time was at most five minutes ahead of its coming.
     let floor = rig.engine.webhook_floor().unwrap();
     let (second, third) = (START + 60_000, START + 120_000);
-    assert!(floor.0 >= second + 300_000 && floor.0 <= third + 300_000, "{floor:?}");
+    assert!(
+        floor.0 >= second + 300_000 && floor.0 <= third + 300_000,
+        "{floor:?}"
+    );
     let stored: Option<Millis> = rig.engine.inner.rows.meta(WEBHOOK_FLOOR).unwrap();
     assert_eq!(stored, Some(floor), "also after a restart");
 }
@@ -312,7 +338,9 @@ async fn a_tombstone_that_the_cloud_knows_loses_its_documents_and_keeps_its_name
     let settings = rig.engine.settings();
     for (id, waits) in [("gone", false), ("waits", true)] {
         let mut tx = Tx::new(&rig.engine.inner.rows, &settings);
-        let entity = tx.entity(&EntityKey::parse("product", id).unwrap(), Load::Whole).unwrap();
+        let entity = tx
+            .entity(&EntityKey::parse("product", id).unwrap(), Load::Whole)
+            .unwrap();
         entity.record.version = 4;
         entity.record.cloud_version = 3;
         entity.record.cloud_id = Some(CloudId::parse(&format!("c-{id}")).unwrap());
@@ -327,7 +355,12 @@ async fn a_tombstone_that_the_cloud_knows_loses_its_documents_and_keeps_its_name
     assert_eq!(rig.tidy().await.tombstones, 0);
     rig.clock.advance(2000);
     assert_eq!(rig.tidy().await.tombstones, 1);
-    let record = |id| rig.engine.inner.rows.record(&EntityKey::parse("product", id).unwrap());
+    let record = |id| {
+        rig.engine
+            .inner
+            .rows
+            .record(&EntityKey::parse("product", id).unwrap())
+    };
     let gone = record("gone").unwrap().unwrap();
     assert!(gone.past.is_none() && gone.cloud_id.is_some());
     assert_eq!((gone.version, gone.cloud_version), (4, 3));
@@ -339,7 +372,8 @@ async fn a_tombstone_that_the_cloud_knows_loses_its_documents_and_keeps_its_name
 #[tokio::test]
 async fn a_clock_that_nobody_has_confirmed_empties_nothing() {
     let rig = Rig::of_a_silent_cloud();
-    rig.commit(|batch| put(batch, keys::numbered(keys::LOG, 1), &log_row(Millis(START)))).await;
+    rig.commit(|batch| put(batch, keys::numbered(keys::LOG, 1), &log_row(Millis(START))))
+        .await;
     rig.put("p-1", 1, Some("change-1"), Some("key-1")).await;
     rig.hook(1).await;
     rig.clock.set_wall(START + 40 * 365 * 24 * 3_600_000);

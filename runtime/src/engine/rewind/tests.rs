@@ -36,13 +36,21 @@ async fn put(engine: &Engine, id: &str, price: u32) -> u64 {
 }
 
 fn go_back(disk: &MemoryDisk) {
-    let row = Rewound::new(Millis(START), Cause::Restored, "from a backup".to_owned(), Some(9));
+    let row = Rewound::new(
+        Millis(START),
+        Cause::Restored,
+        "from a backup".to_owned(),
+        Some(9),
+    );
     disk.rewind(START.unsigned_abs(), "second", &row);
 }
 
 fn items(engine: &Engine) -> Vec<selaras_core::item::Item> {
     let rows = engine.inner.rows.items(&[keys::ITEM], 10_000).unwrap();
-    rows.into_iter().filter_map(|(_, row)| row).map(|row| row.item).collect()
+    rows.into_iter()
+        .filter_map(|(_, row)| row)
+        .map(|row| row.item)
+        .collect()
 }
 
 #[tokio::test]
@@ -63,13 +71,24 @@ async fn what_waits_is_put_in_doubt_and_the_checkpoint_forgotten() {
     engine.rewind().await.unwrap();
     let items = items(&engine);
     assert_eq!(items.len(), 450);
-    assert!(items.iter().all(|item| item.doubted && item.state == ItemState::Attempted));
+    assert!(
+        items
+            .iter()
+            .all(|item| item.doubted && item.state == ItemState::Attempted)
+    );
     assert_eq!(engine.checkpoint().unwrap(), None);
     assert!(engine.awaits_pull());
     let shown = engine.went_back().unwrap();
-    assert_eq!((shown.cause, shown.lost_commits, shown.pulled), ("restored", Some(9), false));
+    assert_eq!(
+        (shown.cause, shown.lost_commits, shown.pulled),
+        ("restored", Some(9), false)
+    );
     let (from, to) = keys::all(keys::LOG);
-    let log = engine.inner.rows.page::<LogRow>((&from, &to), Direction::Forward, 10).unwrap();
+    let log = engine
+        .inner
+        .rows
+        .page::<LogRow>((&from, &to), Direction::Forward, 10)
+        .unwrap();
     assert!(log[0].1.error_message.as_ref().unwrap().contains("from a backup"));
 
     // The next start finds it done, and a pull ends it.
@@ -115,7 +134,11 @@ async fn a_place_in_the_feed_from_before_is_told_apart() {
     let head = engine.inner.rows.store().feed_head();
     for old in [0, 1, 2, 3, head - 2] {
         match engine.feed(old, 10, Duration::ZERO).await {
-            Err(FeedError::Truncated { epoch, oldest, head: told }) => {
+            Err(FeedError::Truncated {
+                epoch,
+                oldest,
+                head: told,
+            }) => {
                 assert_eq!((epoch.as_str(), oldest, told), ("second", head, head));
             }
             other => panic!("since {old}: {other:?}"),
@@ -138,7 +161,11 @@ async fn a_version_that_an_app_saw_does_not_come_again() {
     let engine = open(&disk);
     engine.rewind().await.unwrap();
     let new = [put(&engine, "p-1", 4).await, put(&engine, "p-2", 5).await];
-    assert!(new.iter().all(|version| !lost.contains(version) && *version > 1_000_000), "{new:?}");
+    assert!(
+        new.iter()
+            .all(|version| !lost.contains(version) && *version > 1_000_000),
+        "{new:?}"
+    );
     assert_eq!(put(&engine, "p-2", 6).await, new[1] + 1, "one by one from there");
 }
 
@@ -153,11 +180,14 @@ async fn nothing_is_held_back_where_nothing_can_be_pulled() {
     assert!(engine.holds_pushes(&settings, None));
     let server = LinkError::Server {
         status: 500,
-        message: String::new(),
+        excerpt: String::new(),
         retry_after: None,
     };
     assert!(engine.holds_pushes(&settings, Some(&server)));
     assert!(!engine.holds_pushes(&settings, Some(&LinkError::NotFound(String::new()))));
-    engine.inner.pull_failures.store(MOST_PULL_FAILURES, Ordering::Relaxed);
+    engine
+        .inner
+        .pull_failures
+        .store(MOST_PULL_FAILURES, Ordering::Relaxed);
     assert!(!engine.holds_pushes(&settings, Some(&server)), "not for ever");
 }
