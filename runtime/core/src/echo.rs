@@ -50,10 +50,10 @@ fn restates(entity: &Entity, update: &Update, seen: &Seen) -> bool {
     record.is_numbered_as(update) || record.base_doc().is_some_and(|base| same_state(base, seen.doc()))
 }
 
-/// Whether the cloud's speaking of the entity at all shows that a create in doubt has arrived: nobody else can have told
+/// Whether the cloud's speaking of the entity at all shows that a create without an answer has arrived: nobody else can have told
 /// it of the entity. What became of it there since is what the update says.
 fn proves(entity: &Entity, head: &Item) -> bool {
-    head.doubted && head.snapshot.is_some() && entity.record.base == Base::Never
+    head.is_open() && head.snapshot.is_some() && entity.record.base == Base::Never
 }
 
 #[cfg(test)]
