@@ -16,6 +16,8 @@ mod plain_cloud;
 mod power_cut;
 mod pull;
 mod push;
+mod retention;
+mod rewind;
 mod scripted_cloud;
 mod shutdown;
 mod strategies;
