@@ -33,6 +33,7 @@ pub struct App {
     shutdown: CancellationToken,
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
+    tidier: JoinHandle<()>,
     backups: JoinHandle<()>,
     control: JoinHandle<()>,
     host: Host,
@@ -70,6 +71,11 @@ impl App {
             shutdown: shutdown.clone(),
         })
         .context("the stored settings cannot be read")?;
+        // Before anything is served or sent.
+        engine
+            .rewind()
+            .await
+            .context("the store went back in time, and what waits could not be put in doubt")?;
         admin(&config, store.clone(), &*clock, &engine).await?;
 
         let jwt_secret = match &config.jwt_secret {
@@ -93,6 +99,7 @@ impl App {
         let control = listen_for_commands(&dir, &engine, &shutdown);
         let address = server.local_addr();
         let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
+        let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
         let backups = tokio::spawn(engine.clone().keep_backups(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
@@ -101,6 +108,7 @@ impl App {
             shutdown,
             server,
             scheduler,
+            tidier,
             backups,
             control,
             host,
@@ -133,6 +141,7 @@ impl App {
             );
         }
         self.scheduler.await.context("the scheduler's task died")?;
+        self.tidier.await.context("the tidier's task died")?;
         self.control.await.context("the control socket's task died")?;
         self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);

@@ -1,6 +1,6 @@
 //! Backups, restoring, exporting and importing, with the real commands: against an outlet that runs, and one that does not.
 
-mod commands;
+pub mod commands;
 mod lines;
 mod restore;
 

@@ -21,6 +21,8 @@ mod outlet;
 mod plain_cloud;
 mod pull;
 mod push;
+mod retention;
+mod rewind;
 mod scripted_cloud;
 mod shutdown;
 mod silent_loss;
