@@ -211,7 +211,8 @@ fn a_restored_store_holds_the_same_under_another_name_and_says_so() {
     expected.sort();
     assert_eq!(everything(&found), expected);
     assert_eq!(found.feed_epoch(), "other");
-    assert_eq!(found.feed_head(), store.feed_head());
+    // Numbers of the lost time do not come again.
+    assert!(found.feed_head() >= 1_800_000_000_000);
     assert!(found.reserve() >= 1_800_000_000_000);
     assert!(found.version_floor() >= 1_800_000_000);
     found.close().expect("closes");
