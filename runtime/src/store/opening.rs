@@ -168,7 +168,11 @@ impl Opening {
             };
         }
         match self.look(&dir, damaged) {
-            Ok(probed) => self.sound(&probed, marked),
+            Ok(probed) => match self.sound(&probed, marked.clone()) {
+                // The engine may pass a look and break over what that look made of the files.
+                Err(error) if is_damage(&error) => self.repair(&chain(&error), marked),
+                outcome => outcome,
+            },
             Err(Unusable::Damaged(why)) => self.repair(&why, marked),
             Err(other) => Err(self.refusal(other)),
         }
@@ -179,7 +183,8 @@ impl Opening {
         let Some(epoch) = &probed.epoch else {
             return match marked {
                 None => self.opened(Vec::new(), None),
-                Some(marked) => self.without_files("the database is empty", &marked, Vec::new()),
+                // Where its beginning is broken the engine takes it for empty, whatever comes after.
+                Some(marked) => self.repair("it is not empty, but reads so", Some(marked)),
             };
         };
         let mut steps = Vec::new();
@@ -319,6 +324,15 @@ fn is_full(error: &OpenError) -> bool {
     match error {
         OpenError::Store(error) => error.is_full(),
         OpenError::Io { source, .. } => StoreError::is_room(source),
+        _ => false,
+    }
+}
+
+/// Whether it is the files' fault.
+fn is_damage(error: &OpenError) -> bool {
+    match error {
+        OpenError::Panicked(_) => true,
+        OpenError::Store(error) => error.is_damage(),
         _ => false,
     }
 }

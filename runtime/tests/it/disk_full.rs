@@ -69,6 +69,14 @@ async fn accepts(outlet: &Outlet, wanted: bool) {
     .await;
 }
 
+/// Waits until the store is open, or open again.
+async fn is_open(outlet: &Outlet) {
+    wait::until("the store to be open", || async {
+        (outlet.status().await.str("data.store.state") == "open").then_some(())
+    })
+    .await;
+}
+
 fn is_told_what_to_do(reply: Reply) {
     let reply = reply.expect_error(507, "disk_full");
     let message = reply.str("message");
@@ -171,9 +179,11 @@ async fn a_disk_that_is_full_to_the_last_byte_loses_nothing_and_is_started_on() 
     let outlet = setup.start().await;
     outlet.configure("sync", r#"{"push_delay_ms":3600000}"#).await.expect(200);
     let acknowledged = write_until_it_is_full(&outlet, &disk).await;
+    is_open(&outlet).await;
     is_there(&outlet, &acknowledged).await;
     // A start on the full disk serves reads and pushes.
     let outlet = outlet.kill().await.launch_as_admin().await;
+    is_open(&outlet).await;
     is_there(&outlet, &acknowledged).await;
     let refused = outlet.put("product", "more", r#"{"n":1}"#).await;
     assert!([503, 507].contains(&refused.status), "{}", refused.text);
@@ -253,10 +263,7 @@ async fn after_an_error_of_the_disk_nothing_is_acknowledged_until_it_is_open_aga
     assert!(!status.truth("data.store.accepts_changes"));
     outlet.put("product", "b", r#"{"n":1}"#).await.expect(503);
     disk.mount_again_under_a_process();
-    wait::until("the store to be open again", || async {
-        (outlet.status().await.string("data.store.state").as_deref() == Some("open")).then_some(())
-    })
-    .await;
+    is_open(&outlet).await;
     assert_eq!(outlet.document("product", "a").await.as_deref(), Some(r#"{"n":1}"#));
     outlet.put("product", "a", r#"{"n":3}"#).await.expect(200);
     outlet.settle().await;

@@ -43,6 +43,9 @@ impl Opening {
             let lost = marked
                 .filter(|marked| marked.epoch == *epoch)
                 .map_or(0, |marked| marked.commits.saturating_sub(probed.commits));
+            // One that was never opened: a broken database may open once and not again.
+            self.copy_without_snapshots(&copy)
+                .map_err(|error| format!("it could not be copied once more: {error}"))?;
             let kept = self.put_in_place(&copy).map_err(text)?;
             let what = format!(
                 "without its snapshots and settings file the database opens; the original is in {}",
@@ -85,6 +88,9 @@ impl Opening {
         remove_dir(&made).map_err(text)?;
         let report = (self.parts.salvager)(copy, &made)
             .map_err(|why| format!("nothing could be read of it: {why}"))?;
+        if report.entries == 0 {
+            return Err("nothing could be read of it".to_owned());
+        }
         let lost = marked
             .filter(|marked| report.commits > 0 && Some(&marked.epoch) == report.epoch.as_ref())
             .map(|marked| marked.commits.saturating_sub(report.commits));
