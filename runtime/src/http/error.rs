@@ -30,7 +30,7 @@ pub struct ApiError {
     details: Vec<Detail>,
     data: Option<Box<serde_json::Value>>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// The failure envelope of the contract.
@@ -234,7 +234,7 @@ impl ApiError {
     /// Adds what the log should know and the client should not.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(cause.into().into_boxed_str());
         self
     }
 
