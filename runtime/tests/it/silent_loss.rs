@@ -36,7 +36,8 @@ async fn an_older_store_under_a_newer_mark_is_noticed_told_and_healed_by_the_clo
     let log = outlet.log();
     assert!(log.lines().any(|l| l.contains("WARN") || l.contains("ERROR")), "{log}");
     // Apps must list again: what the feed told them is not what the store holds.
-    assert_ne!(outlet.feed(0).await.str("epoch"), epoch);
+    let gone = outlet.read("changes?since=0").await.expect_error(410, "feed_truncated");
+    assert_ne!(gone.str("data.epoch"), epoch);
     // The cloud has the rest.
     outlet.settle().await;
     assert_eq!(outlet.content("product", "late").await.as_deref(), Some(r#"{"n":1}"#));
