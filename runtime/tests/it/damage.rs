@@ -141,3 +141,10 @@ async fn a_directory_that_may_not_be_read_is_refused_with_a_reason() {
     case.holds_everything(&outlet).await;
     assert_eq!(outlet.status().await.str("data.outlet_id"), OUTLET_ID);
 }
+
+#[tokio::test]
+async fn zz_keep() {
+    let original = Original::make().await;
+    let case = original.damaged("keep", |_| {}).await;
+    files::copy(&case.store(""), std::path::Path::new("/tmp/kept-store"));
+}

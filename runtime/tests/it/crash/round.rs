@@ -2,7 +2,7 @@
 //! sides come to hold the same.
 
 use crate::crash::actors::{Admin, Headquarters, Person, Step, Watcher, make_conflicts};
-use crate::crash::aim::{Aim, Ground, moment, was_struck_or_done};
+use crate::crash::aim::{Aim, Ground, moment, end};
 use crate::crash::check::{FeedReader, Snapshot};
 use crate::crash::writer::Writer;
 use crate::harness::dice::Dice;
@@ -196,7 +196,7 @@ impl Shop {
             Err(outlet) => outlet.kill().await,
         };
         if let Some(backup) = backup {
-            was_struck_or_done(backup).await;
+            end(backup).await;
         }
         ground.heal();
         setup
