@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 const FIRST_RETRY_MS: u64 = 5_000;
 /// Between two runs of which the first moved nothing.
 const REST_MS: u64 = 1_000;
+/// After a run that found the store stopped.
+const STORE_REST_MS: u64 = 5_000;
 
 /// What others tell the scheduler.
 #[derive(Default)]
@@ -180,6 +182,11 @@ impl Engine {
             plan.rest_at = Some(now);
         }
         drop(link);
+        if self.inner.rows.store().health().is_err() {
+            // What waits cannot be read now; it is looked at again until the store is open.
+            plan.rest_at = Some(now + STORE_REST_MS);
+            return;
+        }
         if self.holds_pushes(&self.settings(), None) {
             // Nothing is pushed before everything was pulled, which has its own backoff; what a deadline left goes on.
             let failed = self.inner.pull_failures.load(Ordering::Relaxed) > 0;

@@ -47,7 +47,10 @@ pub fn hook(n: usize) -> Hook {
 /// A request under an idempotency key.
 pub async fn keyed(outlet: &Outlet) -> Reply {
     let request = outlet.request("PUT", "/api/v1/entities/article/keyed");
-    request.json(r#"{"n":1}"#).header("Idempotency-Key", "known-key").await
+    request
+        .json(r#"{"n":1}"#)
+        .header("Idempotency-Key", "known-key")
+        .await
 }
 
 /// A change under an id of the app's own.
@@ -66,7 +69,10 @@ pub async fn fill(outlet: &Outlet, cloud: &ScriptedCloud) {
         outlet.put("article", &id, &document).await.expect(201);
     }
     for n in 0..CONTESTED {
-        outlet.put("contested", &format!("c-{n}"), r#"{"n":1}"#).await.expect(201);
+        outlet
+            .put("contested", &format!("c-{n}"), r#"{"n":1}"#)
+            .await
+            .expect(201);
     }
     keyed(outlet).await.expect(201);
     named(outlet).await.expect(201);
@@ -80,7 +86,10 @@ pub async fn fill(outlet: &Outlet, cloud: &ScriptedCloud) {
     make_conflicts(outlet, cloud).await;
     for n in 0..REFUSED {
         let id = format!("r-{n}");
-        cloud.state().refused.insert(id.clone(), "price is missing".into());
+        cloud
+            .state()
+            .refused
+            .insert(id.clone(), "price is missing".into());
         outlet.put("article", &id, r#"{"n":0}"#).await.expect(201);
     }
     let refused = i64::try_from(REFUSED).expect("a small number");
@@ -97,7 +106,10 @@ pub async fn fill(outlet: &Outlet, cloud: &ScriptedCloud) {
 async fn make_conflicts(outlet: &Outlet, cloud: &ScriptedCloud) {
     for n in 0..CONTESTED {
         cloud.state().edit("contested", &format!("c-{n}"), r#"{"n":2}"#);
-        outlet.put("contested", &format!("c-{n}"), r#"{"n":3}"#).await.expect(200);
+        outlet
+            .put("contested", &format!("c-{n}"), r#"{"n":3}"#)
+            .await
+            .expect(200);
     }
     let count = i64::try_from(CONTESTED).expect("a small number");
     outlet
@@ -180,7 +192,12 @@ pub async fn comes_together(outlet: &Outlet, cloud: &ScriptedCloud) {
             .entities
             .values()
             .filter(|e| e.entity_type == entity_type && !e.deleted)
-            .map(|e| (e.local_id.clone().expect("all are known by the outlet's ids"), content(&e.data)))
+            .map(|e| {
+                (
+                    e.local_id.clone().expect("all are known by the outlet's ids"),
+                    content(&e.data),
+                )
+            })
             .collect();
         let here = documents(outlet, entity_type).await;
         let differ: Vec<_> = there
@@ -188,7 +205,10 @@ pub async fn comes_together(outlet: &Outlet, cloud: &ScriptedCloud) {
             .chain(here.keys())
             .filter(|id| there.get(*id) != here.get(*id))
             .collect();
-        assert!(differ.is_empty(), "{entity_type}: both sides differ in {differ:?}");
+        assert!(
+            differ.is_empty(),
+            "{entity_type}: both sides differ in {differ:?}"
+        );
     }
 }
 
@@ -196,7 +216,10 @@ async fn decide_what_is_open(outlet: &Outlet) {
     for conflict in outlet.conflicts().await {
         if string_at(&conflict, "status").as_deref() == Some("open") {
             let id = string_at(&conflict, "id").expect("a conflict has an id");
-            outlet.resolve(&id, r#"{"strategy":"cloud_wins"}"#).await.expect(200);
+            outlet
+                .resolve(&id, r#"{"strategy":"cloud_wins"}"#)
+                .await
+                .expect(200);
         }
     }
 }
