@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 const FIRST_RETRY_MS: u64 = 5_000;
 /// Between two runs of which the first moved nothing.
 const REST_MS: u64 = 1_000;
-/// After a run that found the store stopped.
+/// Between two looks at a store that has stopped.
 const STORE_REST_MS: u64 = 5_000;
 
 /// What others tell the scheduler.
@@ -86,6 +86,13 @@ impl Plan {
             .flatten()
             .fold(self.interval_at, u64::min)
     }
+
+    /// Nothing is due before this.
+    fn rest(&mut self, until: u64) {
+        self.push_at = None;
+        self.rest_at = Some(until);
+        self.interval_at = self.interval_at.max(until);
+    }
 }
 
 impl Engine {
@@ -150,6 +157,11 @@ impl Engine {
             answer(&signals.waiters, &refusal);
             return;
         }
+        if self.inner.rows.store().health().is_err() && signals.waiters.lock().is_empty() {
+            // What waits cannot be read now; it is looked at again until the store is open.
+            plan.rest(self.mono_ms() + STORE_REST_MS);
+            return;
+        }
         signals.running.store(true, Ordering::Relaxed);
         plan.push_at = None;
         plan.rest_at = None;
@@ -183,8 +195,7 @@ impl Engine {
         }
         drop(link);
         if self.inner.rows.store().health().is_err() {
-            // What waits cannot be read now; it is looked at again until the store is open.
-            plan.rest_at = Some(now + STORE_REST_MS);
+            plan.rest(now + STORE_REST_MS);
             return;
         }
         if self.holds_pushes(&self.settings(), None) {

@@ -151,6 +151,20 @@ impl Opening {
         }
     }
 
+    /// Whether there is anything of a store.
+    pub(super) fn is_there(&self) -> bool {
+        let dir = self.dir();
+        mark::read(&dir).is_some() || engine_dir(&dir).join("db").exists()
+    }
+
+    /// What is said where there is nothing of it.
+    pub(super) fn gone(&self) -> OpenError {
+        OpenError::Unusable {
+            dir: self.dir(),
+            why: "it is gone while the outlet runs: mount its disk again".to_owned(),
+        }
+    }
+
     /// Opens a store that is known to be whole.
     pub(super) fn open_plainly(&self) -> Result<SledStore, OpenError> {
         self.plain(None)

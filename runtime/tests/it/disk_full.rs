@@ -136,7 +136,11 @@ async fn a_backlog_that_fills_the_disk_drains_and_gives_the_space_back() {
     let Some((_disk, setup)) = on_a_small_disk(&cloud, "no disk was filled by a backlog").await else {
         return;
     };
-    let outlet = setup.env("STORE_COMPACT_MIN_MB", "4").start().await;
+    let outlet = setup
+        .env("MIN_FREE_MB", "24")
+        .env("STORE_COMPACT_MIN_MB", "4")
+        .start()
+        .await;
     // Each change waits by itself, so that what is sent is room that can be given back.
     outlet.bind("receipt", r#"{"coalesce":false}"#).await;
     cloud.go_down();
