@@ -156,9 +156,9 @@ impl Meta {
         fields.take().map(u32::from_be_bytes)
     }
 
-    fn decode_fields(
-        mut fields: Fields<'_>,
-        numbers: fn(&mut Fields<'_>) -> Option<[u64; 6]>,
+    fn decode_fields<'a>(
+        mut fields: Fields<'a>,
+        numbers: fn(&mut Fields<'a>) -> Option<[u64; 6]>,
     ) -> Option<Self> {
         let [
             feed_head,
