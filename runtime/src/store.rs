@@ -12,11 +12,14 @@ mod error;
 mod group;
 pub mod keys;
 mod ledger;
+mod mark;
 mod memory;
 mod meta;
+pub mod probe;
 pub mod rewound;
 pub mod rows;
 mod sled;
+mod space;
 mod writer;
 
 #[cfg(test)]
@@ -29,6 +32,7 @@ pub use error::{CommitError, OpenError, StoreError};
 pub use memory::{MemoryDisk, MemoryStore};
 pub use meta::Meta;
 pub use sled::{Importer, SledOptions, SledStore};
+pub use space::{Room, SpaceSettings};
 
 /// A key: 1 to [`MAX_KEY_BYTES`] bytes, the first of them below [`RESERVED`]. Ordered as bytes.
 pub type Key = Vec<u8>;
@@ -186,4 +190,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Sizes and times.
     fn stats(&self) -> Stats;
+
+    /// Room on the disk. What makes the store grow is refused by those above it, before they begin: see [`Room`].
+    fn room(&self) -> Room {
+        Room::ENDLESS
+    }
 }

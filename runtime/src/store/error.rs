@@ -27,6 +27,9 @@ pub enum StoreError {
     /// The engine panicked.
     #[error("the storage engine panicked: {0}")]
     Panicked(String),
+    /// It stopped for this reason, and nothing more is read or written until it is opened again.
+    #[error("the store has stopped")]
+    Stopped(#[source] Arc<StoreError>),
     /// A key that the store does not hold; nothing was written, and the store goes on.
     #[error(
         "a key of {len} bytes starting with {first:?} is not allowed: 1 to {MAX_KEY_BYTES} bytes, below 0xF0"
@@ -43,7 +46,21 @@ impl StoreError {
     /// Whether room on the disk would cure it.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full(_))
+        match self {
+            Self::Full(_) => true,
+            Self::Stopped(error) => error.is_full(),
+            _ => false,
+        }
+    }
+
+    /// Whether what is on the disk is at fault, and opening it again will not do.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Panicked(_) => true,
+            Self::Stopped(error) => error.is_damage(),
+            _ => false,
+        }
     }
 }
 
@@ -113,6 +130,14 @@ pub enum OpenError {
     /// The engine panicked over the files.
     #[error("the storage engine panicked while opening: {0}")]
     Panicked(String),
+    /// A look at it before opening found that it cannot be used.
+    #[error("{} cannot be used: {why}", dir.display())]
+    Unusable {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
     /// The engine refused, or the content is damaged.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),

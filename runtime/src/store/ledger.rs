@@ -11,7 +11,6 @@ use std::sync::{
 use super::{COUNTERS, Counter, Stats, StoreError, meta::Meta};
 
 /// The published side of a store.
-#[derive(Debug)]
 pub(super) struct Ledger {
     next: AtomicU64,
     feed_head: AtomicU64,
@@ -22,6 +21,7 @@ pub(super) struct Ledger {
     /// Groups since the store was made.
     committed: AtomicU64,
     failure: OnceLock<Arc<StoreError>>,
+    on_failure: Option<Arc<dyn Fn() + Send + Sync>>,
     commits: AtomicU64,
     groups: AtomicU64,
     last_us: AtomicU64,
@@ -30,7 +30,8 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// The ledger of a store that was found with `meta`: numbers go on from its ceiling.
-    pub(super) fn new(meta: &Meta) -> Self {
+    /// `on_failure` is called once, by whoever finds that the store has failed.
+    pub(super) fn new(meta: &Meta, on_failure: Option<Arc<dyn Fn() + Send + Sync>>) -> Self {
         Self {
             next: AtomicU64::new(meta.ceiling),
             feed_head: AtomicU64::new(meta.feed_head),
@@ -40,6 +41,7 @@ impl Ledger {
             live_bytes: AtomicU64::new(meta.live_bytes),
             committed: AtomicU64::new(meta.commits),
             failure: OnceLock::new(),
+            on_failure,
             commits: AtomicU64::new(0),
             groups: AtomicU64::new(0),
             last_us: AtomicU64::new(0),
@@ -95,7 +97,14 @@ impl Ledger {
 
     /// Records what stopped the store; the first failure stays.
     pub(super) fn fail(&self, error: StoreError) -> Arc<StoreError> {
-        self.failure.get_or_init(|| Arc::new(error)).clone()
+        let error = Arc::new(error);
+        let first = self.failure.get_or_init(|| error.clone()).clone();
+        if Arc::ptr_eq(&first, &error)
+            && let Some(tell) = &self.on_failure
+        {
+            tell();
+        }
+        first
     }
 
     pub(super) fn health(&self) -> Result<(), Arc<StoreError>> {

@@ -33,7 +33,6 @@ pub struct MemoryDisk {
 }
 
 /// A store in memory.
-#[derive(Debug)]
 pub struct MemoryStore {
     disk: MemoryDisk,
     lease: u64,
@@ -80,7 +79,7 @@ impl MemoryStore {
     }
 
     fn with_meta(disk: MemoryDisk, mut meta: Meta) -> Self {
-        let ledger = Ledger::new(&meta);
+        let ledger = Ledger::new(&meta, None);
         meta.raise_ceiling(ledger.next());
         let mut rows = disk.rows.write();
         rows.insert(META_KEY.to_vec(), meta.encode());

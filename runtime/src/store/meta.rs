@@ -142,8 +142,8 @@ impl Meta {
         }
         let meta = match found {
             0 => None,
-            1 => Self::decode_fields(fields, Fields::first_numbers),
-            _ => Self::decode_fields(fields, Fields::numbers),
+            1 => Self::decode_fields(fields, 3),
+            _ => Self::decode_fields(fields, 6),
         };
         meta.ok_or_else(|| damaged("its first row is cut off"))
     }
@@ -156,10 +156,12 @@ impl Meta {
         fields.take().map(u32::from_be_bytes)
     }
 
-    fn decode_fields<'a>(
-        mut fields: Fields<'a>,
-        numbers: fn(&mut Fields<'a>) -> Option<[u64; 6]>,
-    ) -> Option<Self> {
+    /// Format 1 knew the first three of the numbers only, neither commits, bytes nor a floor.
+    fn decode_fields(mut fields: Fields<'_>, known_numbers: usize) -> Option<Self> {
+        let mut numbers = [0; 6];
+        for number in &mut numbers[..known_numbers] {
+            *number = u64::from_be_bytes(fields.take()?);
+        }
         let [
             feed_head,
             ceiling,
@@ -167,7 +169,7 @@ impl Meta {
             commits,
             live_bytes,
             version_floor,
-        ] = numbers(&mut fields)?;
+        ] = numbers;
         let mut counters = [0; COUNTERS];
         for count in &mut counters {
             *count = i64::from_be_bytes(fields.take()?);
@@ -196,24 +198,6 @@ impl Fields<'_> {
         let (field, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
         Some(*field)
-    }
-
-    /// The numbers of a row.
-    fn numbers(&mut self) -> Option<[u64; 6]> {
-        let mut numbers = [0; 6];
-        for number in &mut numbers {
-            *number = u64::from_be_bytes(self.take()?);
-        }
-        Some(numbers)
-    }
-
-    /// Those of format 1, which knew neither commits, bytes nor a floor.
-    fn first_numbers(&mut self) -> Option<[u64; 6]> {
-        let mut numbers = [0; 6];
-        for number in &mut numbers[..3] {
-            *number = u64::from_be_bytes(self.take()?);
-        }
-        Some(numbers)
     }
 }
 

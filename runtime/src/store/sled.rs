@@ -4,7 +4,7 @@
 //! does not sync on Linux. It must not know what the rows mean; what a commit means is in `group.rs`.
 
 mod chunks;
-mod files;
+pub(super) mod files;
 mod import;
 mod view;
 
@@ -31,11 +31,15 @@ use super::{
     group::{Base, Plan},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
+    probe::Probed,
     writer::{Backend, Writer, panic_text},
 };
 
 /// Entries that an export holds at a time.
 const EXPORT_PAGE: usize = 256;
+
+/// Memory for pages of a store that is only looked at.
+const PROBE_CACHE_BYTES: u64 = 16 << 20;
 
 /// How to open a [`SledStore`].
 #[derive(Clone)]
@@ -46,7 +50,16 @@ pub struct SledOptions {
     pub epoch: String,
     /// Times the commits for [`Store::stats`].
     pub timer: Option<MonotonicMicros>,
+    /// Called when the store stops for good, on the thread that found out. Must not block.
+    pub on_failure: Option<OnFailure>,
+    /// Told of each group that became durable, on the writer's thread, before it is answered.
+    pub on_durable: Option<OnDurable>,
 }
+
+/// See [`SledOptions::on_failure`].
+pub type OnFailure = Arc<dyn Fn() + Send + Sync>;
+/// See [`SledOptions::on_durable`]. Given the number of groups committed since the store was made.
+pub type OnDurable = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl SledOptions {
     /// 32 MiB of cache and no timer.
@@ -56,6 +69,8 @@ impl SledOptions {
             cache_bytes: 32 << 20,
             epoch: epoch.into(),
             timer: None,
+            on_failure: None,
+            on_durable: None,
         }
     }
 }
@@ -78,7 +93,12 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(dir: &Path, options: SledOptions) -> Result<Self, OpenError> {
-        let files = Files::prepare(dir)?;
+        Self::open_locked(Files::lock(dir)?, options)
+    }
+
+    /// The same in a directory that is locked already.
+    pub(in crate::store) fn open_locked(files: Files, options: SledOptions) -> Result<Self, OpenError> {
+        files.prepare_engine()?;
         let db = open_engine(&files.engine_dir(), options.cache_bytes)?;
         files.sync_created()?;
         let mut meta = match find_meta(&db)? {
@@ -86,7 +106,7 @@ impl SledStore {
             Some((_, meta)) => migrate(&db, meta)?,
             None => Meta::new(options.epoch),
         };
-        let ledger = Arc::new(Ledger::new(&meta));
+        let ledger = Arc::new(Ledger::new(&meta, options.on_failure));
         meta.raise_ceiling(ledger.next());
         let view = Arc::new(View::new(&db));
         let mut backend = SledBackend {
@@ -94,6 +114,7 @@ impl SledStore {
             data: files.open_data()?,
             blobs: files.blobs(),
             meta_row: db.get(META_KEY).map_err(engine_error)?,
+            on_durable: options.on_durable,
             db: db.clone(),
         };
         // Also shows at once whether the disk takes writes.
@@ -117,6 +138,19 @@ impl SledStore {
         self.writer.close();
         self.ledger.health()
     }
+
+    /// Groups made durable since the store was made.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.ledger.committed()
+    }
+
+    /// Reads. The engine panics over some damage; whatever goes wrong, what the files hold is no longer to be trusted.
+    fn reading<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let outcome = catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic.as_ref()).to_owned())));
+        outcome.map_err(|error| StoreError::Stopped(self.ledger.fail(error)))
+    }
 }
 
 impl Store for SledStore {
@@ -124,7 +158,7 @@ impl Store for SledStore {
         if key.first().is_some_and(|first| *first >= RESERVED) {
             return Ok(None);
         }
-        self.view.read().value(key)
+        self.reading(|| self.view.read().value(key))
     }
 
     fn scan(
@@ -134,7 +168,7 @@ impl Store for SledStore {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.view.read().scan(from, to, direction, limit)
+        self.reading(|| self.view.read().scan(from, to, direction, limit))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'static, Result<Committed, CommitError>> {
@@ -200,6 +234,44 @@ impl Store for SledStore {
         // A size that cannot be asked is no reason to hide the rest.
         self.ledger.stats(self.db.size_on_disk().unwrap_or(0))
     }
+}
+
+/// What is in a store, without changing it; with `deep` all of it is read.
+///
+/// # Errors
+/// See [`OpenError`].
+pub(super) fn inspect(files: &Files, deep: bool) -> Result<Probed, OpenError> {
+    files.prepare_engine()?;
+    let db = open_engine(&files.engine_dir(), PROBE_CACHE_BYTES)?;
+    let found = guarded(|| find_meta(&db))?;
+    let entries = if deep {
+        Some(guarded(|| Ok(View::new(&db).read().read_all()?))?)
+    } else {
+        None
+    };
+    let file_bytes = db.size_on_disk().map_err(engine_error)?;
+    Ok(match found {
+        Some((_, meta)) => Probed {
+            epoch: Some(meta.epoch),
+            commits: meta.commits,
+            live_bytes: meta.live_bytes,
+            file_bytes,
+            entries,
+        },
+        None => Probed {
+            epoch: None,
+            commits: 0,
+            live_bytes: 0,
+            file_bytes,
+            entries,
+        },
+    })
+}
+
+/// Reads something of the engine's that may make it panic.
+fn guarded<T>(read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|panic| Err(OpenError::Panicked(panic_text(panic.as_ref()).to_owned())))
 }
 
 fn open_engine(dir: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
@@ -276,6 +348,7 @@ struct SledBackend {
     blobs: files::Blobs,
     /// The store's own row as it is in the tree.
     meta_row: Option<IVec>,
+    on_durable: Option<OnDurable>,
 }
 
 impl Base for SledBackend {
@@ -333,6 +406,9 @@ impl Backend for SledBackend {
         self.data.sync_data()?;
         self.blobs.sync_new(&self.data)?;
         self.view.reveal();
+        if let Some(tell) = &self.on_durable {
+            tell(plan.meta.commits);
+        }
         Ok(())
     }
 }

@@ -186,7 +186,7 @@ pub(super) fn an_export_is_everything_in_order(rig: &dyn Rig) {
     });
     assert!(everything(&*store).into_iter().eq(expected));
     let mut seen = 0;
-    let stopped = store.export(&mut |key, _| {
+    let stopped = store.export(&mut |key: &[u8], _: &[u8]| {
         seen += 1;
         // Reading meanwhile is fine.
         assert!(store.get(key)?.is_some());

@@ -1,6 +1,8 @@
 //! The store's directory: its lock, the engine's files in it, and the syncs the engine leaves out.
 //!
-//! `lock` is ours; `sled/` is the engine's, so that it can be replaced whole. It must not look into the files.
+//! `lock` is ours; `sled/` is the engine's, so that it can be replaced whole: a new one is made in `sled.new/`, the one it
+//! replaces waits in `sled.old/` until the new one is in its place. A power cut at any moment leaves one of the two whole.
+//! It must not look into the files.
 
 use std::{
     collections::HashSet,
@@ -20,64 +22,105 @@ use super::super::OpenError;
 const ENGINE_LOCK_TRIES: u32 = 500;
 const ENGINE_LOCK_PAUSE: Duration = Duration::from_millis(10);
 
+/// The engine's directory in the store's.
+const ENGINE: &str = "sled";
+/// One that is being made.
+const NEW: &str = "sled.new";
+/// One that is being replaced.
+const OLD: &str = "sled.old";
+
+/// Where the engine keeps its files in the store's directory `dir`.
+pub(in crate::store) fn engine_dir(dir: &Path) -> PathBuf {
+    dir.join(ENGINE)
+}
+
 /// The directory, locked for this process until dropped.
-pub(super) struct Files {
+pub(in crate::store) struct Files {
     dir: PathBuf,
     _lock: File,
 }
 
 impl Files {
-    /// Makes the directory if need be, locks it, and removes what an interrupted snapshot left.
-    pub(super) fn prepare(dir: &Path) -> Result<Self, OpenError> {
-        let engine = dir.join("sled");
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&engine)
-            .map_err(io_error("create", &engine))?;
+    /// Makes the directory if need be and locks it, and ends a replacement that was interrupted.
+    pub(in crate::store) fn lock(dir: &Path) -> Result<Self, OpenError> {
+        make_dir(dir)?;
         let lock = lock(dir)?;
         let files = Self {
             dir: dir.to_owned(),
             _lock: lock,
         };
-        files.remove_torn_snapshots()?;
-        files.wait_for_engine()?;
+        files.end_replacement()?;
         Ok(files)
     }
 
+    /// Makes the engine's directory if need be, removes what an interrupted snapshot left in it, and waits for threads of
+    /// an engine that was just dropped.
+    pub(super) fn prepare_engine(&self) -> Result<(), OpenError> {
+        make_dir(&self.engine_dir())?;
+        self.remove_torn_snapshots()?;
+        self.wait_for_engine()
+    }
+
     /// The engine's own directory.
-    pub(super) fn engine_dir(&self) -> PathBuf {
-        self.dir.join("sled")
+    pub(in crate::store) fn engine_dir(&self) -> PathBuf {
+        engine_dir(&self.dir)
+    }
+
+    /// A directory for an engine that is to replace it.
+    pub(super) fn new_engine_dir(&self) -> Result<PathBuf, OpenError> {
+        let new = self.dir.join(NEW);
+        remove_dir(&new)?;
+        make_dir(&new)?;
+        Ok(new)
+    }
+
+    /// Whether there is a database.
+    pub(in crate::store) fn has_engine(&self) -> bool {
+        self.engine_dir().join("db").exists()
+    }
+
+    /// Puts the new engine's directory, complete and synced, into the place of the old one.
+    pub(super) fn install_new(&self) -> Result<(), OpenError> {
+        let (engine, new, old) = (self.engine_dir(), self.dir.join(NEW), self.dir.join(OLD));
+        remove_dir(&old)?;
+        if engine.exists() {
+            fs::rename(&engine, &old).map_err(io_error("rename", &engine))?;
+            sync(&self.dir).map_err(io_error("sync", &self.dir))?;
+        }
+        fs::rename(&new, &engine).map_err(io_error("rename", &new))?;
+        sync(&self.dir).map_err(io_error("sync", &self.dir))?;
+        remove_dir(&old)
+    }
+
+    /// What an interruption of [`Files::install_new`], or of what comes before it, left.
+    fn end_replacement(&self) -> Result<(), OpenError> {
+        let (engine, new, old) = (self.engine_dir(), self.dir.join(NEW), self.dir.join(OLD));
+        if !engine.exists() && old.exists() {
+            // Only a new one that is complete makes the old one step aside.
+            let from = if new.exists() { &new } else { &old };
+            tracing::warn!(from = %from.display(), "ending a replacement of the database that was interrupted");
+            fs::rename(from, &engine).map_err(io_error("rename", from))?;
+            sync(&self.dir).map_err(io_error("sync", &self.dir))?;
+        }
+        remove_dir(&new)?;
+        remove_dir(&old)
     }
 
     /// A handle of our own to the engine's data file, for syncing it.
     pub(super) fn open_data(&self) -> Result<File, OpenError> {
-        let path = self.engine_dir().join("db");
-        File::open(&path).map_err(io_error("open", &path))
+        open_data(&self.engine_dir())
     }
 
     /// The engine's blob files.
     pub(super) fn blobs(&self) -> Blobs {
-        Blobs {
-            dir: self.engine_dir().join("blobs"),
-            synced: HashSet::new(),
-            unchanged_since: None,
-        }
+        Blobs::of(&self.engine_dir())
     }
 
     /// Makes the files' existence durable; the engine does not. Done at each open, since the run that created them
     /// may have ended before it came to this.
     pub(super) fn sync_created(&self) -> Result<(), OpenError> {
-        let engine = self.engine_dir();
-        for path in [
-            engine.join("conf"),
-            engine.join("db"),
-            engine.join("blobs"),
-            engine,
-            self.dir.clone(),
-        ] {
-            sync(&path).map_err(io_error("sync", &path))?;
-        }
+        sync_engine(&self.engine_dir())?;
+        sync(&self.dir).map_err(io_error("sync", &self.dir))?;
         match self.dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             Some(parent) => sync(parent).map_err(io_error("sync", parent)),
             None => Ok(()),
@@ -120,6 +163,42 @@ impl Files {
     }
 }
 
+/// A handle of our own to an engine's data file.
+pub(super) fn open_data(engine: &Path) -> Result<File, OpenError> {
+    let path = engine.join("db");
+    File::open(&path).map_err(io_error("open", &path))
+}
+
+/// Makes the existence of an engine's files durable.
+pub(super) fn sync_engine(engine: &Path) -> Result<(), OpenError> {
+    for path in [
+        engine.join("conf"),
+        engine.join("db"),
+        engine.join("blobs"),
+        engine.to_owned(),
+    ] {
+        sync(&path).map_err(io_error("sync", &path))?;
+    }
+    Ok(())
+}
+
+/// Makes a directory for its owner alone.
+pub(in crate::store) fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(io_error("create", dir))
+}
+
+/// Removes a directory; none there is fine.
+pub(in crate::store) fn remove_dir(dir: &Path) -> Result<(), OpenError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error("remove", dir)(error)),
+        _ => Ok(()),
+    }
+}
+
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
     let mut options = File::options();
@@ -132,11 +211,11 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn sync(path: &Path) -> io::Result<()> {
+pub(in crate::store) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(in crate::store) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     move |source| OpenError::Io { action, path, source }
 }
@@ -154,6 +233,14 @@ pub(super) struct Blobs {
 type Moment = (i64, i64);
 
 impl Blobs {
+    pub(super) fn of(engine: &Path) -> Self {
+        Self {
+            dir: engine.join("blobs"),
+            synced: HashSet::new(),
+            unchanged_since: None,
+        }
+    }
+
     /// Syncs those that came since the last call. `data` is the engine's data file, just written. A microsecond when
     /// the directory was not touched.
     pub(super) fn sync_new(&mut self, data: &File) -> io::Result<()> {

@@ -1,9 +1,8 @@
 //! A new store made of entries that are known already: for compaction, restoring and repair.
 //!
-//! Nothing of it counts until [`Importer::finish`] has answered: whoever makes one does so under a name of its own and
-//! renames it then. It must not touch a store that exists.
+//! It is made beside the place it is for; nothing of it counts until [`Importer::finish`] has put it there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::sled::{Batch, Db};
 
@@ -14,8 +13,8 @@ use super::{
     },
     chunks::{self, INLINE_BYTES, Marker},
     engine_error,
-    files::Files,
-    find_meta, open_engine,
+    files::{self, Files},
+    open_engine,
 };
 
 /// Bytes that are handed to the engine at a time.
@@ -25,6 +24,8 @@ const BATCH_BYTES: usize = 256 << 10;
 pub struct Importer {
     // Dropped in this order: the lock goes last.
     db: Db,
+    /// The engine's directory until it is finished.
+    engine: PathBuf,
     files: Files,
     batch: Batch,
     waiting_bytes: usize,
@@ -33,18 +34,27 @@ pub struct Importer {
 }
 
 impl Importer {
-    /// Makes an empty store in `dir`, and locks it.
+    /// Begins a store in `dir`, and locks that.
     ///
     /// # Errors
     /// [`OpenError::Exists`] when `dir` holds a store; and what making files can meet.
     pub fn create(dir: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
-        let files = Files::prepare(dir)?;
-        let db = open_engine(&files.engine_dir(), cache_bytes)?;
-        if !db.is_empty() || find_meta(&db)?.is_some() {
+        let files = Files::lock(dir)?;
+        if files.has_engine() {
             return Err(OpenError::Exists { dir: dir.to_owned() });
         }
+        Self::beside(files, cache_bytes)
+    }
+
+    /// Begins a store that will take the place of the one whose directory is locked.
+    ///
+    /// # Errors
+    /// What making files can meet.
+    pub(in crate::store) fn beside(files: Files, cache_bytes: u64) -> Result<Self, OpenError> {
+        let engine = files.new_engine_dir()?;
         Ok(Self {
-            db,
+            db: open_engine(&engine, cache_bytes)?,
+            engine,
             files,
             batch: Batch::default(),
             waiting_bytes: 0,
@@ -79,23 +89,30 @@ impl Importer {
         Ok(())
     }
 
-    /// Makes it a store with these numbers and counts, durable when it answers.
+    /// Makes it a store with these numbers and counts; durable and in its place when it answers.
     ///
     /// # Errors
-    /// When the files cannot be written.
-    pub fn finish(mut self, mut meta: Meta) -> Result<(), OpenError> {
+    /// When the files cannot be written; then what was in its place before is there still.
+    pub fn finish(self, meta: Meta) -> Result<(), OpenError> {
+        self.finish_locked(meta).map(drop)
+    }
+
+    /// The same, with the directory still locked.
+    pub(in crate::store) fn finish_locked(mut self, mut meta: Meta) -> Result<Files, OpenError> {
         meta.live_bytes = self.live_bytes;
         meta.next_generation = self.next_generation;
         self.batch.insert(&META_KEY, meta.encode());
         self.hand_over()?;
         self.db.flush().map_err(engine_error)?;
-        let data = self.files.open_data()?;
+        let data = files::open_data(&self.engine)?;
         data.sync_data().map_err(StoreError::from)?;
-        self.files
-            .blobs()
-            .sync_new(&data)
-            .map_err(StoreError::from)?;
-        self.files.sync_created()
+        let mut blobs = files::Blobs::of(&self.engine);
+        blobs.sync_new(&data).map_err(StoreError::from)?;
+        files::sync_engine(&self.engine)?;
+        let Self { db, files, .. } = self;
+        drop(db);
+        files.install_new()?;
+        Ok(files)
     }
 
     fn hand_over(&mut self) -> Result<(), StoreError> {

@@ -180,6 +180,19 @@ impl Snapshot<'_> {
         }
     }
 
+    /// Reads every entry with all its parts, and counts them.
+    pub(super) fn read_all(&self) -> Result<u64, StoreError> {
+        let mut entries = 0;
+        for row in self.tree.range::<&[u8], _>(..[RESERVED].as_slice()) {
+            let (_, raw) = row.map_err(engine_error)?;
+            if let Stored::Chunked(marker) = chunks::read(&raw)? {
+                marker.join(|key| self.raw(key))?;
+            }
+            entries += 1;
+        }
+        Ok(entries)
+    }
+
     /// Merges two runs in the same order; of equal keys the covered one counts. A key comes before another when it
     /// compares as `earlier`.
     fn merge<'c>(

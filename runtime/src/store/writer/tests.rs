@@ -51,7 +51,7 @@ impl Stage {
         let (arrived, seen) = std_mpsc::channel();
         let (orders, given) = std_mpsc::channel();
         let meta = Meta::new("epoch".to_owned());
-        let ledger = Arc::new(Ledger::new(&meta));
+        let ledger = Arc::new(Ledger::new(&meta, None));
         let backend = Scripted {
             arrived,
             orders: given,
