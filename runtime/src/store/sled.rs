@@ -4,6 +4,7 @@
 //! does not sync on Linux. It must not know what the rows mean; what a commit means is in `group.rs`.
 
 mod chunks;
+mod fill;
 pub(super) mod files;
 mod import;
 mod view;
