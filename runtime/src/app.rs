@@ -2,18 +2,21 @@
 //! going finished or abandoned, plugins stopped, the store drained and closed.
 
 mod files;
+mod offline;
 mod plugins;
+mod restore;
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::config::Config;
+use crate::control;
 use crate::engine::{Engine, Parts, first_admin, has_users};
 use crate::http;
 use crate::plugin::{Host, HostConfig, Limits};
 use crate::store::rows::Rows;
-use crate::store::{SledOptions, SledStore, Store};
+use crate::store::{DurableStore, Opening, OpeningParts, Store, probe, salvage};
 use anyhow::Context;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,14 +24,20 @@ use tokio_util::sync::CancellationToken;
 /// Threads that plugin calls run on: one a core of the smallest box.
 const PLUGIN_THREADS: usize = 2;
 
+/// Memory for the database's pages; the engine's own default, 1 GiB, is more than an outlet's box has.
+const STORE_CACHE_BYTES: u64 = 32 << 20;
+
 /// A running outlet.
 pub struct App {
     address: SocketAddr,
     shutdown: CancellationToken,
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
+    backups: JoinHandle<()>,
+    control: JoinHandle<()>,
     host: Host,
-    store: Arc<SledStore>,
+    store: Arc<DurableStore>,
+    restart: CancellationToken,
 }
 
 impl App {
@@ -46,7 +55,9 @@ impl App {
             .await
             .with_context(|| format!("cannot listen on {} (SERVER_PORT, LISTEN_ADDR)", config.listen))?;
 
-        let (store, (host, plugin_problems)) = tokio::try_join!(open(&dir, &clock), load(&dir, &clock))?;
+        let restart = CancellationToken::new();
+        let opening = open(&config, &clock, restart.clone());
+        let (store, (host, plugin_problems)) = tokio::try_join!(opening, load(&dir, &clock))?;
         let store = Arc::new(store);
         let shutdown = CancellationToken::new();
         let engine = Engine::new(Parts {
@@ -55,6 +66,7 @@ impl App {
             plugin_problems,
             clock: clock.clone(),
             defaults: config.defaults.clone(),
+            backups: config.backups.clone(),
             shutdown: shutdown.clone(),
         })
         .context("the stored settings cannot be read")?;
@@ -79,6 +91,8 @@ impl App {
         );
         let address = server.local_addr();
         let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
+        let control = tokio::spawn(listen_for_commands(dir.clone(), engine.clone(), shutdown.clone()));
+        let backups = tokio::spawn(engine.clone().keep_backups(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
         Ok(Self {
@@ -86,9 +100,17 @@ impl App {
             shutdown,
             server,
             scheduler,
+            backups,
+            control,
             host,
             store,
+            restart,
         })
+    }
+
+    /// Resolves when it must be stopped and started again: the store was opened anew while it ran, and is not what it was.
+    pub async fn wants_restart(&self) {
+        self.restart.cancelled().await;
     }
 
     /// Where it listens.
@@ -110,6 +132,8 @@ impl App {
             );
         }
         self.scheduler.await.context("the scheduler's task died")?;
+        self.control.await.context("the control socket's task died")?;
+        self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);
         tokio::task::spawn_blocking(move || {
             host.shutdown();
@@ -123,15 +147,45 @@ impl App {
     }
 }
 
-async fn open(dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SledStore> {
-    let (dir, mut epoch) = (dir.join("store"), [0; 16]);
-    clock.fill(&mut epoch);
-    let options = SledOptions {
-        timer: Some(Arc::new(monotonic_us)),
-        ..SledOptions::new(hex::encode(epoch))
+/// Commands of this machine ask over a socket. An outlet whose directory takes none sells on.
+async fn listen_for_commands(dir: PathBuf, engine: Engine, stop: CancellationToken) {
+    let served = match control::Server::bind(&dir) {
+        Ok(server) => server.serve(engine, stop).await,
+        Err(error) => Err(error),
     };
+    if let Err(error) = served {
+        tracing::error!(%error, dir = %dir.display(), "there is no control socket: backup, export and import need a stopped outlet");
+    }
+}
+
+/// A name for a store, like no other's.
+fn epoch(clock: &dyn Clock) -> String {
+    let mut epoch = [0; 16];
+    clock.fill(&mut epoch);
+    hex::encode(epoch)
+}
+
+async fn open(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    restart: CancellationToken,
+) -> anyhow::Result<DurableStore> {
+    let (naming, timing) = (clock.clone(), clock.clone());
+    let opening = Opening::new(OpeningParts {
+        data_dir: config.data_dir.clone(),
+        backups: config.backups.dir.clone(),
+        cache_bytes: STORE_CACHE_BYTES,
+        timer: Some(Arc::new(monotonic_us)),
+        epoch: Arc::new(move || epoch(&*naming)),
+        now_ms: Arc::new(move || timing.wall_ms()),
+        prober: probe::in_child(),
+        salvager: salvage::in_child(),
+        space: config.space,
+        compact_min_bytes: config.compact_min_bytes,
+    });
+    let dir = config.data_dir.join("store");
     tokio::task::spawn_blocking(move || {
-        SledStore::open(&dir, options)
+        DurableStore::open(opening, move || restart.cancel())
             .with_context(|| format!("the store in {} cannot be opened", dir.display()))
     })
     .await
@@ -164,7 +218,9 @@ pub fn host(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Host> {
     Host::start(config).context("the plugin host cannot be started")
 }
 
+pub use offline::{Offline, has_store};
 pub use plugins::load as load_plugins;
+pub use restore::restore;
 
 /// The first start makes the first admin; there is no default password.
 async fn admin(

@@ -1,11 +1,20 @@
 //! The command line: what each command is for, and its exit code. Thin: the work is done by `app` and the rooms below.
 
+mod backup;
 mod check;
+mod compact;
+mod doctor;
+mod export;
+mod import;
+mod outlet;
 mod plugin;
+mod progress;
+mod restore;
 mod serve;
 mod status;
 
 use crate::config::{Config, ConfigError, environment};
+use crate::store::{probe, salvage};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,6 +31,60 @@ struct Cli {
 enum Command {
     /// Run the outlet. Takes no flags: see the configuration table in the README.
     Serve,
+    /// Write a backup of a running or stopped outlet: all of its data, as of one moment.
+    Backup {
+        /// Where to. Left out: beside the scheduled ones, of which the oldest goes.
+        file: Option<PathBuf>,
+        /// Replace FILE if it is there.
+        #[arg(long, requires = "file")]
+        force: bool,
+    },
+    /// Make the data of an outlet from a backup. The data directory must have none.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
+    /// Write entities as lines of JSON.
+    Export {
+        /// Only entities of this type.
+        #[arg(long = "type", value_name = "TYPE")]
+        entity_type: Option<String>,
+        /// Replace FILE if it is there.
+        #[arg(long)]
+        force: bool,
+        /// Where to; `-` is standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Take lines of JSON in as an app's changes: queued, and pushed to the cloud.
+    Import {
+        /// Take in lines again that an earlier import of the same file took in.
+        #[arg(long)]
+        again: bool,
+        /// From where; `-` is standard input.
+        file: PathBuf,
+    },
+    /// Rewrite the database so that it takes no more room than it needs.
+    Compact,
+    /// Look at an outlet's data, running or stopped, and say what is not well. Changes nothing.
+    Doctor,
+    /// Look at a store that may be broken: what `serve` asks a child process of its own.
+    #[command(hide = true)]
+    StoreProbe {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Read all of it.
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Read what can be read of a broken store into a new one: the same.
+    #[command(hide = true)]
+    StoreSalvage {
+        /// The broken store's directory.
+        from: PathBuf,
+        /// The new one's.
+        to: PathBuf,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -65,6 +128,24 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve => configured().and_then(serve::run),
+        Command::Backup { file, force } => configured().and_then(|config| backup::run(&config, file, force)),
+        Command::Restore { file } => configured().and_then(|config| restore::run(&config, &file)),
+        Command::Export {
+            entity_type,
+            force,
+            file,
+        } => configured().and_then(|config| export::run(&config, entity_type, &file, force)),
+        Command::Import { again, file } => configured().and_then(|config| import::run(&config, &file, again)),
+        Command::Compact => configured().and_then(|config| compact::run(&config)),
+        Command::Doctor => configured().and_then(|config| doctor::run(&config)),
+        Command::StoreProbe { dir, deep } => {
+            probe::answer(&dir, deep);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::StoreSalvage { from, to } => {
+            salvage::answer(&from, &to);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Config {
             command: ConfigCommand::Check,
         } => check::run(configured()),

@@ -2,8 +2,9 @@
 //! validated all at once. What admins change later is stored, and wins (see `engine::settings`).
 
 use crate::cloud::check_url;
-use crate::engine::api::Outlet;
+use crate::engine::api::{BackupPolicy, Outlet};
 use crate::engine::settings::Defaults;
+use crate::store::SpaceSettings;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,6 +40,7 @@ pub enum LogFormat {
 }
 
 /// A process's configuration.
+#[derive(Clone)]
 pub struct Config {
     /// Where everything durable lives.
     pub data_dir: PathBuf,
@@ -46,6 +48,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The outlet as far as the environment says.
     pub defaults: Defaults,
+    /// Which backups are made by themselves.
+    pub backups: BackupPolicy,
     /// Current, then previous. Empty: webhooks are closed.
     pub webhook_secrets: Vec<Secret>,
     /// Signs login tokens; none: one is made and kept in the data directory.
@@ -54,6 +58,10 @@ pub struct Config {
     pub admin_username: String,
     /// The first admin's password; none: a random one is written to the data directory.
     pub admin_password: Option<Secret>,
+    /// Room on the disk.
+    pub space: SpaceSettings,
+    /// A database smaller than this is not rewritten at the start, in bytes.
+    pub compact_min_bytes: u64,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
@@ -137,14 +145,18 @@ impl Reader<'_> {
     fn config(&mut self) -> Config {
         let listen = self.listen();
         let defaults = self.defaults();
+        let data_dir = PathBuf::from(self.text("DATA_DIR").unwrap_or_else(|| "selaras-data".to_owned()));
         Config {
-            data_dir: PathBuf::from(self.text("DATA_DIR").unwrap_or_else(|| "selaras-data".to_owned())),
+            backups: self.backups(&data_dir),
+            data_dir,
             listen,
             defaults,
             webhook_secrets: self.webhook_secrets(),
             jwt_secret: self.jwt_secret(),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             admin_password: self.admin_password(),
+            space: self.space(),
+            compact_min_bytes: u64::from(self.number("STORE_COMPACT_MIN_MB", 256, 0, 1_000_000)) << 20,
             log_format: self.log_format(),
             log_filter: self
                 .text("RUST_LOG")
@@ -206,6 +218,29 @@ impl Reader<'_> {
             outlet,
             api_key,
             allow_http,
+        }
+    }
+
+    fn backups(&mut self, data_dir: &Path) -> BackupPolicy {
+        let hours = u64::from(self.number("BACKUP_INTERVAL_HOURS", 24, 0, 8_760));
+        BackupPolicy {
+            dir: self
+                .text("BACKUP_DIR")
+                .map_or_else(|| data_dir.join("backups"), PathBuf::from),
+            spool_dir: data_dir.to_owned(),
+            every_ms: (hours > 0).then_some(hours * 3_600_000),
+            keep: self.number("BACKUP_KEEP", 3, 1, 1000) as usize,
+        }
+    }
+
+    fn space(&mut self) -> SpaceSettings {
+        let mut megabytes = |variable| {
+            self.text(variable)
+                .map(|_| u64::from(self.number(variable, 0, 0, 1_000_000)) << 20)
+        };
+        SpaceSettings {
+            min_free_bytes: megabytes("MIN_FREE_MB"),
+            ballast_bytes: megabytes("BALLAST_MB"),
         }
     }
 
@@ -343,6 +378,18 @@ mod tests {
     }
 
     #[test]
+    fn backups_are_daily_beside_the_data_unless_told_otherwise() {
+        let backups = parse(&[("DATA_DIR", "/data")]).unwrap().backups;
+        assert_eq!(backups.dir, Path::new("/data/backups"));
+        assert_eq!((backups.every_ms, backups.keep), (Some(86_400_000), 3));
+        let off = parse(&[("BACKUP_INTERVAL_HOURS", "0"), ("BACKUP_DIR", "/usb")]).unwrap();
+        assert_eq!(
+            (off.backups.every_ms, off.backups.dir),
+            (None, PathBuf::from("/usb"))
+        );
+    }
+
+    #[test]
     fn each_bad_value_names_its_variable() {
         let bad = [
             ("SERVER_PORT", "99999"),
@@ -351,6 +398,8 @@ mod tests {
             ("SYNC_ENABLED", "maybe"),
             ("CLOUD_API_URL", "http://cloud.example"),
             ("SYNC_INTERVAL_MINUTES", "0"),
+            ("BACKUP_INTERVAL_HOURS", "often"),
+            ("BACKUP_KEEP", "0"),
             ("JWT_SECRET", "short"),
             ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),

@@ -3,11 +3,14 @@
 
 mod accounts;
 pub mod api;
+mod backup;
 mod case;
 mod configure;
 mod decide;
+mod export;
 mod feed;
 mod hooks;
+mod import;
 mod inflow;
 mod intake;
 mod link;
@@ -22,6 +25,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod storage;
 mod tell;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,7 +36,8 @@ mod view;
 
 use crate::clock::Clock;
 use crate::engine::accounts::Accounts;
-use crate::engine::api::{PluginView, RunReport, RunStatus, Unavailable};
+use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
+use crate::engine::backup::Backups;
 use crate::engine::link::Link;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
@@ -50,6 +55,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::{first_admin, has_users};
+pub use backup::Spooled;
+pub use import::{Import, MAX_BATCH_LINES};
 
 /// What an engine is made of.
 pub struct Parts {
@@ -63,6 +70,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What the environment says of the outlet.
     pub defaults: Defaults,
+    /// Which backups are made.
+    pub backups: BackupPolicy,
     /// Ends waits and runs.
     pub shutdown: CancellationToken,
 }
@@ -90,6 +99,7 @@ struct Inner {
     /// Pulls in a row that failed although the cloud answers.
     pull_failures: AtomicU32,
     feed: watch::Sender<u64>,
+    backups: Backups,
     shutdown: CancellationToken,
 }
 
@@ -150,6 +160,7 @@ impl Engine {
                 pulled_at: AtomicU64::new(0),
                 pull_failures: AtomicU32::new(0),
                 feed: watch::channel(head).0,
+                backups: Backups::new(parts.backups),
                 shutdown: parts.shutdown,
             }),
         })

@@ -1,12 +1,13 @@
 //! The runtime of Selaras: one process that keeps an outlet and its cloud in step.
 //!
-//! Imports point one way: `core ← {store, plugin, cloud, clock} ← engine ← http ← app ← cli ← main`.
+//! Imports point one way: `core ← {store, plugin, cloud, clock} ← engine ← {http, control} ← app ← cli ← main`.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod config;
+pub mod control;
 pub mod engine;
 pub mod http;
 pub mod plugin;

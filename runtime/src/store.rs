@@ -4,8 +4,10 @@
 //! once it is durable. Knows bytes, not records: rows are typed by those above it. It must not know the network, the
 //! plugins or the rules, and no type of the storage engine leaves [`sled`](crate::store::SledStore)'s own file.
 
+pub mod archive;
 mod batch;
 pub mod documents;
+mod durable;
 mod entities;
 pub mod entity_rows;
 mod error;
@@ -14,10 +16,13 @@ pub mod keys;
 mod ledger;
 mod mark;
 mod memory;
+mod mend;
 mod meta;
+mod opening;
 pub mod probe;
 pub mod rewound;
 pub mod rows;
+pub mod salvage;
 mod sled;
 mod space;
 mod writer;
@@ -28,11 +33,13 @@ mod conformance;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use batch::{Batch, COUNTERS, Counter, Expect, Expected};
+pub use durable::DurableStore;
 pub use error::{CommitError, OpenError, StoreError};
 pub use memory::{MemoryDisk, MemoryStore};
 pub use meta::Meta;
+pub use opening::{Opening, OpeningParts, Step};
 pub use sled::{Importer, SledOptions, SledStore};
-pub use space::{Room, SpaceSettings};
+pub use space::{Room, SpaceSettings, room_of};
 
 /// A key: 1 to [`MAX_KEY_BYTES`] bytes, the first of them below [`RESERVED`]. Ordered as bytes.
 pub type Key = Vec<u8>;
@@ -124,6 +131,49 @@ pub struct Stats {
     pub mean_commit_us: u64,
 }
 
+/// Whether a store serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It does.
+    Open,
+    /// It reads; commits wait until its database is rewritten.
+    Compacting,
+    /// It stopped, and is opened again.
+    Reopening,
+}
+
+impl Condition {
+    /// As status shows it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Compacting => "compacting",
+            Self::Reopening => "reopening",
+        }
+    }
+}
+
+/// How a store is.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Whether it serves.
+    pub condition: Condition,
+    /// What stopped it.
+    pub error: Option<Arc<StoreError>>,
+    /// What had to be done to open it, in this process.
+    pub steps: Vec<Step>,
+}
+
+/// What rewriting the database came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compacted {
+    /// Bytes of its files before.
+    pub bytes_before: u64,
+    /// And after.
+    pub bytes_after: u64,
+}
+
 /// Durable state, shared by everything in the process.
 ///
 /// Readers see exactly what the last durable commit left: never a part of a batch, never what a power cut could take
@@ -194,5 +244,27 @@ pub trait Store: Send + Sync + 'static {
     /// Room on the disk. What makes the store grow is refused by those above it, before they begin: see [`Room`].
     fn room(&self) -> Room {
         Room::ENDLESS
+    }
+
+    /// How it is.
+    fn report(&self) -> Report {
+        let error = self.health().err();
+        Report {
+            condition: if error.is_none() {
+                Condition::Open
+            } else {
+                Condition::Reopening
+            },
+            error,
+            steps: Vec::new(),
+        }
+    }
+
+    /// Rewrites what it keeps on disk, so that it takes no more room than it needs. Commits wait meanwhile.
+    ///
+    /// # Errors
+    /// Why it could not be done; nothing is lost then.
+    fn compact(&self) -> BoxFuture<'static, Result<Compacted, String>> {
+        Box::pin(async { Err("this store has nothing to rewrite".to_owned()) })
     }
 }

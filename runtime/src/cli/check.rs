@@ -1,6 +1,7 @@
 //! `selaras config check`: the configuration as `serve` would see it, or all that is wrong with it.
 
 use crate::config::Config;
+use crate::engine::api::BackupPolicy;
 use std::process::ExitCode;
 
 /// Prints the configuration without its secrets.
@@ -21,6 +22,7 @@ pub fn run(config: anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     let rows = [
         ("listens on", config.listen.to_string()),
         ("data directory", config.data_dir.display().to_string()),
+        ("backups", backups(&config.backups)),
         ("outlet id", or_unset(&outlet.outlet_id)),
         ("outlet code", or_unset(&outlet.outlet_code)),
         ("cloud", or_unset(&outlet.cloud_api_url)),
@@ -53,4 +55,12 @@ pub fn run(config: anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
         "\nThe configuration can be used. What was stored by the REST API wins over it, field by field."
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn backups(policy: &BackupPolicy) -> String {
+    let (dir, keep) = (policy.dir.display(), policy.keep);
+    match policy.every_ms {
+        Some(every_ms) => format!("every {} h, {keep} kept in {dir}", every_ms / 3_600_000),
+        None => "none by themselves (BACKUP_INTERVAL_HOURS is 0)".to_owned(),
+    }
 }

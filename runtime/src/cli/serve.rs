@@ -20,12 +20,24 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let app = App::start(config).await?;
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        let mut config = config;
+        loop {
+            let app = App::start(config.clone()).await?;
+            // Also where the system chose the port.
+            config.listen = app.address();
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+                () = app.wants_restart() => {
+                    tracing::warn!("the store holds another state than before: starting anew");
+                    if let Err(error) = app.stop().await {
+                        tracing::warn!(%error, "stopping before the new start");
+                    }
+                    continue;
+                }
+            }
+            return app.stop().await;
         }
-        app.stop().await
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! What the engine's handle takes and answers. Plain values: no HTTP, no rows, no wire shapes of the cloud.
 //! `http` turns requests into these and these into the contract's JSON.
 
+mod backup;
 mod changes;
 mod config;
 mod conflicts;
@@ -8,8 +9,11 @@ mod entities;
 mod hooks;
 mod lists;
 mod people;
+mod store;
 mod sync;
+mod transfer;
 
+pub use backup::*;
 pub use changes::*;
 pub use config::*;
 pub use conflicts::*;
@@ -17,4 +21,6 @@ pub use entities::*;
 pub use hooks::*;
 pub use lists::*;
 pub use people::*;
+pub use store::*;
 pub use sync::*;
+pub use transfer::*;

@@ -68,6 +68,7 @@ impl Engine {
         elements: Vec<Result<Arrival, Box<ParkedRow>>>,
         taken: impl Fn(&mut Batch),
     ) -> Result<HookOutcome, HookError> {
+        self.room_for_changes()?;
         let arrivals: Vec<Arrival> = elements.iter().filter_map(|e| e.as_ref().ok()).cloned().collect();
         let parked: Vec<(u64, &ParkedRow)> = elements
             .iter()

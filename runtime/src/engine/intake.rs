@@ -95,6 +95,7 @@ impl Engine {
             if let Some(answers) = self.answered_before(repeat.as_ref())? {
                 return Ok(answers);
             }
+            self.room_for_changes()?;
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
             let mut accepted = Vec::with_capacity(changes.len());

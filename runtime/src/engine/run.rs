@@ -139,7 +139,7 @@ impl Engine {
             }
             // What is asked for from here on is covered by this round.
             again.store(false, Ordering::Relaxed);
-            if pulls {
+            if pulls && self.room_for_updates() {
                 match self.pull(&cloud, stop, progress).await {
                     Ok(()) => {
                         pull_trouble = None;

@@ -1,6 +1,7 @@
 //! What tests above the engine start from: a whole engine in memory, so that they name nothing below it.
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::engine::api::BackupPolicy;
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
 use crate::plugin::{Host, HostConfig, Limits};
@@ -39,6 +40,7 @@ pub(crate) async fn engine() -> Engine {
         plugin_problems: Vec::new(),
         clock,
         defaults: Defaults::default(),
+        backups: BackupPolicy::default(),
         shutdown: CancellationToken::new(),
     });
     engine.unwrap()

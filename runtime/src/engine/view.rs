@@ -112,7 +112,13 @@ impl Engine {
         let settings = self.settings();
         let store = self.inner.rows.store();
         let count = |counter| u64::try_from(store.counter(counter)).unwrap_or(0);
-        let oldest = self.inner.rows.items(&[keys::ITEM], 20)?;
+        // A store that is being opened again still says where it stands.
+        let serves = store.health().is_ok();
+        let oldest = if serves {
+            self.inner.rows.items(&[keys::ITEM], 20)?
+        } else {
+            Vec::new()
+        };
         let now = self.mono_ms();
         let signals = &self.inner.signals;
         let last = self.inner.last_run.lock();
@@ -137,9 +143,11 @@ impl Engine {
                 .filter_map(|(_, row)| row.as_ref())
                 .find(|row| row.item.state != ItemState::Failed)
                 .map(|row| row.item.created_at),
-            checkpoint: self.checkpoint()?,
+            checkpoint: if serves { self.checkpoint()? } else { None },
             clock_offset_ms: self.inner.time.offset_ms(),
             plugin_problems: self.inner.plugin_problems.clone(),
+            store: self.inner.backups.view(),
+            store_health: self.store_health(),
         })
     }
 

@@ -53,6 +53,14 @@ impl StoreError {
         }
     }
 
+    /// Whether an operation failed for want of room.
+    pub(super) fn is_room(error: &io::Error) -> bool {
+        matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+
     /// Whether what is on the disk is at fault, and opening it again will not do.
     #[must_use]
     pub fn is_damage(&self) -> bool {
@@ -66,9 +74,10 @@ impl StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(error),
-            _ => Self::Io(error),
+        if Self::is_room(&error) {
+            Self::Full(error)
+        } else {
+            Self::Io(error)
         }
     }
 }

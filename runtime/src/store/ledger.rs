@@ -49,6 +49,11 @@ impl Ledger {
         }
     }
 
+    /// The ledger of a store that was never open.
+    pub(super) fn empty() -> Self {
+        Self::new(&Meta::new(String::new()), None)
+    }
+
     /// Gives out a number.
     pub(super) fn reserve(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)

@@ -33,6 +33,16 @@ pub(super) struct Marked {
     pub commits: u64,
 }
 
+impl Marked {
+    pub(super) fn new(epoch: String, commits: u64) -> Self {
+        Self {
+            serial: 0,
+            epoch,
+            commits,
+        }
+    }
+}
+
 /// The file, of one store that is open.
 pub(super) struct Mark {
     file: File,
@@ -146,8 +156,7 @@ impl Mark {
             epoch: self.epoch.clone(),
             commits,
         });
-        self.file
-            .write_all_at(&slot, (serial % 2) * SLOT_BYTES as u64)?;
+        self.file.write_all_at(&slot, (serial % 2) * SLOT_BYTES as u64)?;
         self.written.store(commits, Ordering::Release);
         Ok(())
     }

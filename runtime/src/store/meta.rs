@@ -2,7 +2,7 @@
 //!
 //! A fixed layout in one key, written with every group. It must not hold anything a user of the store wrote.
 
-use super::{COUNTERS, RESERVED, StoreError};
+use super::{COUNTERS, Counter, RESERVED, StoreError};
 
 /// The row's key.
 pub(super) const META_KEY: [u8; 1] = [RESERVED];
@@ -83,6 +83,22 @@ impl Meta {
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.epoch
+    }
+
+    /// For a store whose rows are counted anew: what is there is counted as it is written, what ever was stays. The feed goes
+    /// on after what is known of it.
+    pub(super) fn begin_counting(&mut self, parked: i64, last_feed: u64) {
+        for counter in [
+            Counter::Pending,
+            Counter::Failed,
+            Counter::OpenConflicts,
+            Counter::Records,
+            Counter::Inbox,
+        ] {
+            self.counters[counter as usize] = 0;
+        }
+        self.counters[Counter::Parked as usize] = parked;
+        self.feed_head = self.feed_head.max(last_feed);
     }
 
     /// Moves the ceiling so that it covers all numbers below `next`, and some more.

@@ -71,9 +71,10 @@ impl From<OpenError> for Unusable {
             OpenError::Io { source, .. } => by_cause(&source, text),
             OpenError::Store(StoreError::Full(_)) => Self::Full(text),
             OpenError::Store(StoreError::Io(source)) => by_cause(&source, text),
-            OpenError::Exists { .. } | OpenError::Panicked(_) | OpenError::Store(_) | OpenError::Unusable { .. } => {
-                Self::Damaged(text)
-            }
+            OpenError::Exists { .. }
+            | OpenError::Panicked(_)
+            | OpenError::Store(_)
+            | OpenError::Unusable { .. } => Self::Damaged(text),
         }
     }
 }
@@ -165,7 +166,10 @@ pub(super) fn run_child(arguments: &[std::ffi::OsString], limit: Duration) -> Re
         match child.try_wait().map_err(denied)? {
             Some(status) => break status,
             None if waited > limit => {
-                child.kill().and_then(|()| child.wait().map(drop)).map_err(denied)?;
+                child
+                    .kill()
+                    .and_then(|()| child.wait().map(drop))
+                    .map_err(denied)?;
                 return Err(Unusable::Damaged(format!(
                     "the look at it did not end within {} s",
                     limit.as_secs()

@@ -4,11 +4,14 @@
 //! does not sync on Linux. It must not know what the rows mean; what a commit means is in `group.rs`.
 
 mod chunks;
+mod damaged;
 mod fill;
 pub(super) mod files;
 mod import;
 mod view;
 
+pub(super) use damaged::read_past_damage;
+pub(super) use import::Complete;
 pub use import::Importer;
 
 use std::{
@@ -29,10 +32,11 @@ use self::{
 use super::{
     Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, MonotonicMicros,
     OpenError, RESERVED, Sink, Stats, Store, StoreError,
-    group::{Base, Plan},
+    group::{Base, Plan, Write},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
     probe::Probed,
+    rewound::Rewound,
     writer::{Backend, Writer, panic_text},
 };
 
@@ -55,6 +59,19 @@ pub struct SledOptions {
     pub on_failure: Option<OnFailure>,
     /// Told of each group that became durable, on the writer's thread, before it is answered.
     pub on_durable: Option<OnDurable>,
+    /// What is in the files is known to be less than there was: the store goes on under another name.
+    pub rewind: Option<Rewind>,
+}
+
+/// How a store goes on that lost something.
+#[derive(Clone)]
+pub struct Rewind {
+    /// What is said of it.
+    pub rewound: Rewound,
+    /// Its new name: random.
+    pub epoch: String,
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
 }
 
 /// See [`SledOptions::on_failure`].
@@ -72,6 +89,7 @@ impl SledOptions {
             timer: None,
             on_failure: None,
             on_durable: None,
+            rewind: None,
         }
     }
 }
@@ -83,7 +101,7 @@ pub struct SledStore {
     view: Arc<View>,
     db: Db,
     ledger: Arc<Ledger>,
-    _files: Files,
+    files: Files,
 }
 
 impl SledStore {
@@ -107,6 +125,9 @@ impl SledStore {
             Some((_, meta)) => migrate(&db, meta)?,
             None => Meta::new(options.epoch),
         };
+        if let Some(Rewind { epoch, now_ms, .. }) = &options.rewind {
+            meta.rewind(*now_ms, epoch.clone());
+        }
         let ledger = Arc::new(Ledger::new(&meta, options.on_failure));
         meta.raise_ceiling(ledger.next());
         let view = Arc::new(View::new(&db));
@@ -119,14 +140,21 @@ impl SledStore {
             db: db.clone(),
         };
         // Also shows at once whether the disk takes writes.
-        backend.persist(&mut Plan::of(meta.clone()))?;
+        let mut plan = Plan::of(meta);
+        if let Some(Rewind { rewound, .. }) = options.rewind {
+            let (key, value) = rewound.row();
+            let value = Some(value);
+            plan.writes.insert(key, Write { value, fresh: false });
+        }
+        backend.persist(&mut plan)?;
+        let meta = plan.meta;
         let writer = Writer::start(backend, meta, ledger.clone(), options.timer).map_err(StoreError::from)?;
         Ok(Self {
             writer,
             view,
             db,
             ledger,
-            _files: files,
+            files,
         })
     }
 
@@ -140,10 +168,30 @@ impl SledStore {
         self.ledger.health()
     }
 
-    /// Groups made durable since the store was made.
-    #[must_use]
-    pub fn committed(&self) -> u64 {
-        self.ledger.committed()
+    /// What it tells without reading; lives on after the store.
+    pub(in crate::store) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Begins a rewritten copy of it beside it, with all it holds; nothing may be committed meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be read or the copy not be written.
+    pub(in crate::store) fn rewrite(&self, cache_bytes: u64) -> Result<Complete, OpenError> {
+        struct Copy(Importer, Option<Meta>);
+        impl Sink for Copy {
+            fn begin(&mut self, meta: &Meta) -> Result<(), StoreError> {
+                self.1 = Some(meta.clone());
+                Ok(())
+            }
+            fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+                self.0.entry(key, value)
+            }
+        }
+        let mut copy = Copy(Importer::beside(self.files.clone(), cache_bytes)?, None);
+        self.export(&mut copy)?;
+        let Copy(importer, meta) = copy;
+        importer.complete(meta.expect("invariant: an export begins with the store's row"))
     }
 
     /// Reads. The engine panics over some damage; whatever goes wrong, what the files hold is no longer to be trusted.
@@ -294,10 +342,10 @@ fn find_meta(db: &Db) -> Result<Option<(u32, Meta)>, OpenError> {
         Some(row) => match Meta::decode(&row) {
             Ok(meta) => Ok(Some((Meta::format_of(&row).unwrap_or(FORMAT), meta))),
             Err(error) => Err(match error {
-            MetaError::Newer { found } => OpenError::NewerFormat {
-                found,
-                supported: FORMAT,
-            },
+                MetaError::Newer { found } => OpenError::NewerFormat {
+                    found,
+                    supported: FORMAT,
+                },
                 MetaError::Damaged(error) => OpenError::Store(error),
             }),
         },

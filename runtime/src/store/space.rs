@@ -58,6 +58,14 @@ impl Room {
     }
 }
 
+/// Room on the disk of a data directory, asked once.
+///
+/// # Errors
+/// When its file system cannot be asked.
+pub fn room_of(dir: &Path, settings: SpaceSettings) -> io::Result<Room> {
+    Space::of(dir, settings).map(|space| space.room())
+}
+
 /// Keeps an eye on a directory's file system.
 pub(super) struct Space {
     dir: PathBuf,
@@ -81,9 +89,7 @@ impl Space {
         Ok(Self {
             dir: dir.to_owned(),
             ballast: dir.join("ballast"),
-            ballast_bytes: settings
-                .ballast_bytes
-                .unwrap_or((min_free / 2).min(MOST_BALLAST)),
+            ballast_bytes: settings.ballast_bytes.unwrap_or((min_free / 2).min(MOST_BALLAST)),
             min_free,
             free: AtomicU64::new(stat.f_bavail.saturating_mul(stat.f_frsize)),
         })
@@ -121,7 +127,10 @@ impl Space {
     pub(super) fn drop_ballast(&self) -> bool {
         let dropped = fs::remove_file(&self.ballast).is_ok();
         if dropped {
-            tracing::warn!(bytes = self.ballast_bytes, "the disk is full: the ballast was let go");
+            tracing::warn!(
+                bytes = self.ballast_bytes,
+                "the disk is full: the ballast was let go"
+            );
         }
         dropped
     }

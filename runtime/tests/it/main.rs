@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
+mod backup;
 mod bad_input;
 mod cloud_client;
 mod config;

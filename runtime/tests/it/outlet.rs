@@ -93,6 +93,11 @@ impl Setup {
         self.dir.path().join("data")
     }
 
+    /// The variables that it is started with.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
     /// A directory for files of the test's own.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -177,9 +182,18 @@ pub struct Session {
 impl Session {
     /// Puts a document; answers the status, or none when no answer came.
     pub async fn put(&self, path: &str, document: String) -> Option<u16> {
+        self.put_to(&self.base, path, document).await
+    }
+
+    /// The same, with this login, at another outlet.
+    pub async fn put_at(&self, outlet: &Outlet, path: &str, document: String) -> Option<u16> {
+        self.put_to(&outlet.base, path, document).await
+    }
+
+    async fn put_to(&self, base: &str, path: &str, document: String) -> Option<u16> {
         let request = self
             .http
-            .put(format!("{}{path}", self.base))
+            .put(format!("{base}{path}"))
             .bearer_auth(&self.token)
             .header("content-type", "application/json")
             .body(document);

@@ -1,6 +1,6 @@
 //! Where the outlet stands: runs, their log, the queue.
 
-use super::Unavailable;
+use super::{StoreHealth, StoreView, Unavailable};
 use selaras_core::id::{EntityKey, EntityType};
 use selaras_core::json::Doc;
 use selaras_core::record::Operation;
@@ -43,6 +43,10 @@ pub struct Status {
     pub clock_offset_ms: Option<i64>,
     /// Plugins that were refused at start: name or file, and why.
     pub plugin_problems: Vec<(String, String)>,
+    /// The store and its backups.
+    pub store: StoreView,
+    /// How the store is.
+    pub store_health: StoreHealth,
 }
 
 /// How a run ended.

@@ -1,6 +1,6 @@
 //! Where the sync stands, starting a run, and the log of runs.
 
-use crate::engine::api::{LogEntry, LogFilter, RunReport, RunStatus, Status};
+use crate::engine::api::{LogEntry, LogFilter, RunReport, RunStatus, Status, StoreHealth, StoreView};
 use crate::http::extract::{ListKind, Params, encode_cursor};
 use crate::http::reply::{self, Raw};
 use crate::http::{ApiError, Shared};
@@ -28,6 +28,62 @@ struct StatusBody<'a> {
     checkpoint: Option<&'a str>,
     clock_offset_ms: Option<i64>,
     plugin_problems: Vec<PluginProblem<'a>>,
+    store: StoreBody<'a>,
+}
+
+#[derive(Serialize)]
+struct StoreBody<'a> {
+    state: &'static str,
+    error: Option<&'a str>,
+    accepts_changes: bool,
+    bytes_on_disk: u64,
+    live_bytes: u64,
+    free_bytes: u64,
+    min_free_bytes: u64,
+    recovered: Vec<StepBody<'a>>,
+    last_backup: Option<BackupBody>,
+    backup_error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StepBody<'a> {
+    at: String,
+    what: &'a str,
+}
+
+#[derive(Serialize)]
+struct BackupBody {
+    at: String,
+    file: String,
+    bytes: u64,
+}
+
+impl<'a> StoreBody<'a> {
+    fn of(store: &'a StoreView, health: &'a StoreHealth) -> Self {
+        Self {
+            state: health.state,
+            error: health.error.as_deref(),
+            accepts_changes: health.accepts_changes,
+            bytes_on_disk: health.bytes_on_disk,
+            live_bytes: health.live_bytes,
+            free_bytes: health.free_bytes,
+            min_free_bytes: health.min_free_bytes,
+            recovered: health
+                .recovered
+                .iter()
+                .map(|(at, what)| StepBody {
+                    at: at.to_rfc3339(),
+                    what,
+                })
+                .collect(),
+            last_backup: store.last_backup.as_ref().map(|backup| BackupBody {
+                at: backup.at.to_rfc3339(),
+                file: backup.file.display().to_string(),
+                bytes: backup.bytes,
+            }),
+            backup_error: store.backup_error.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -60,6 +116,7 @@ impl<'a> From<&'a Status> for StatusBody<'a> {
                 .iter()
                 .map(|(plugin, problem)| PluginProblem { plugin, problem })
                 .collect(),
+            store: StoreBody::of(&status.store, &status.store_health),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -34,10 +35,11 @@ pub(in crate::store) fn engine_dir(dir: &Path) -> PathBuf {
     dir.join(ENGINE)
 }
 
-/// The directory, locked for this process until dropped.
+/// The directory, locked for this process until the last clone is dropped.
+#[derive(Clone)]
 pub(in crate::store) struct Files {
     dir: PathBuf,
-    _lock: File,
+    _lock: Arc<File>,
 }
 
 impl Files {
@@ -47,7 +49,7 @@ impl Files {
         let lock = lock(dir)?;
         let files = Self {
             dir: dir.to_owned(),
-            _lock: lock,
+            _lock: Arc::new(lock),
         };
         files.end_replacement()?;
         Ok(files)
@@ -79,8 +81,27 @@ impl Files {
         self.engine_dir().join("db").exists()
     }
 
-    /// Puts the new engine's directory, complete and synced, into the place of the old one.
+    /// Puts the new engine's directory, complete and synced, into the place of the old one, and that away.
     pub(super) fn install_new(&self) -> Result<(), OpenError> {
+        self.replace()?;
+        remove_dir(&self.dir.join(OLD))
+    }
+
+    /// Puts an engine's directory that was made elsewhere, complete and synced, into the place of the old one; that is
+    /// moved to `keep_old`, whose parent exists.
+    pub(in crate::store) fn install(&self, made: &Path, keep_old: &Path) -> Result<(), OpenError> {
+        let (new, old) = (self.dir.join(NEW), self.dir.join(OLD));
+        remove_dir(&new)?;
+        fs::rename(made, &new).map_err(io_error("rename", made))?;
+        sync(&self.dir).map_err(io_error("sync", &self.dir))?;
+        self.replace()?;
+        if old.exists() {
+            fs::rename(&old, keep_old).map_err(io_error("rename", &old))?;
+        }
+        sync(&self.dir).map_err(io_error("sync", &self.dir))
+    }
+
+    fn replace(&self) -> Result<(), OpenError> {
         let (engine, new, old) = (self.engine_dir(), self.dir.join(NEW), self.dir.join(OLD));
         remove_dir(&old)?;
         if engine.exists() {
@@ -88,8 +109,7 @@ impl Files {
             sync(&self.dir).map_err(io_error("sync", &self.dir))?;
         }
         fs::rename(&new, &engine).map_err(io_error("rename", &new))?;
-        sync(&self.dir).map_err(io_error("sync", &self.dir))?;
-        remove_dir(&old)
+        sync(&self.dir).map_err(io_error("sync", &self.dir))
     }
 
     /// What an interruption of [`Files::install_new`], or of what comes before it, left.

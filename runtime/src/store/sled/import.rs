@@ -86,11 +86,14 @@ impl Importer {
     /// # Errors
     /// When the files cannot be written; then what was in its place before is there still.
     pub fn finish(self, meta: Meta) -> Result<(), OpenError> {
-        self.finish_locked(meta).map(drop)
+        self.complete(meta)?.install().map(drop)
     }
 
-    /// The same, with the directory still locked.
-    pub(in crate::store) fn finish_locked(mut self, mut meta: Meta) -> Result<Files, OpenError> {
+    /// Makes it complete and durable, beside its place.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub(in crate::store) fn complete(mut self, mut meta: Meta) -> Result<Complete, OpenError> {
         meta.live_bytes = self.live_bytes;
         meta.next_generation = self.next_generation;
         self.fill.add(&self.db, &META_KEY, meta.encode())?;
@@ -113,7 +116,22 @@ impl Importer {
         files.wait_for_engine(&engine)?;
         drop(open_engine(&engine, cache_bytes)?);
         files::sync_engine(&engine)?;
-        files.install_new()?;
-        Ok(files)
+        Ok(Complete { files })
+    }
+}
+
+/// A store that only has to be put in its place.
+pub(in crate::store) struct Complete {
+    files: Files,
+}
+
+impl Complete {
+    /// Puts it there; what it replaces must not be open. The directory stays locked.
+    ///
+    /// # Errors
+    /// When the directories cannot be renamed.
+    pub(in crate::store) fn install(self) -> Result<Files, OpenError> {
+        self.files.install_new()?;
+        Ok(self.files)
     }
 }

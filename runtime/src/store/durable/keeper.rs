@@ -1,0 +1,240 @@
+//! What the keeper does, on its own thread: opens the store again after an error, syncs the mark, looks at the disk's room,
+//! and rewrites the database where that is asked for or gives back room that is needed.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use super::{Shared, State};
+use crate::store::{
+    Compacted, SledStore, Store, StoreError,
+    opening::{Opened, Step, needs_rewriting},
+};
+
+/// How often it looks by itself.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two tries to open, growing to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long readers of a store that stopped are waited for.
+const READERS: Duration = Duration::from_secs(30);
+/// Ticks between two rewritings that nobody asked for.
+const TICKS_BETWEEN: u32 = 60;
+/// Steps of openings that are remembered.
+const MOST_STEPS: usize = 50;
+
+impl Shared {
+    /// Keeps until it is closed.
+    pub(super) fn keep(self: Arc<Self>) {
+        let mut rest = 0_u32;
+        loop {
+            let wants = self.next_wants(TICK);
+            if wants.closing {
+                self.opening.sync_mark();
+                return;
+            }
+            if wants.failed {
+                self.reopen();
+            }
+            self.opening.sync_mark();
+            let room = self.space.look();
+            rest = rest.saturating_sub(1);
+            let asked = !wants.compact.is_empty();
+            if asked || (rest == 0 && self.would_give_room(room.free_bytes, room.min_free_bytes)) {
+                rest = TICKS_BETWEEN;
+                let outcome = self.compact();
+                match &outcome {
+                    Ok(done) => tracing::info!(
+                        before = done.bytes_before,
+                        after = done.bytes_after,
+                        "the database was rewritten"
+                    ),
+                    Err(why) => tracing::warn!(why, "the database could not be rewritten"),
+                }
+                for answer in wants.compact {
+                    // Who no longer waits needs no answer.
+                    let _ = answer.send(outcome.clone());
+                }
+            }
+        }
+    }
+
+    /// Room is scarce, much of the database is free inside, and there is room for the rewritten one.
+    fn would_give_room(&self, free: u64, min_free: u64) -> bool {
+        let State::Open(store) = &*self.state.read() else {
+            return false;
+        };
+        let stats = store.stats();
+        free < min_free + min_free / 2 && needs_rewriting(&stats, 0) && stats.live_bytes * 3 / 2 < free
+    }
+
+    /// Takes the store out of service and opens it again, as often as it takes.
+    fn reopen(&self) {
+        let old = {
+            let mut state = self.state.write();
+            let State::Open(store) = &*state else { return };
+            let Err(error) = store.health() else { return };
+            let (error, ledger) = (error, store.ledger().clone());
+            match std::mem::replace(&mut *state, State::Down { error, ledger }) {
+                State::Open(store) => store,
+                _ => return,
+            }
+        };
+        let Err(error) = old.health() else { return };
+        tracing::error!(
+            error = &*error as &dyn std::error::Error,
+            "the store stopped; nothing is acknowledged until it is opened again"
+        );
+        self.remember(&old);
+        retire(old);
+        if error.is_full() {
+            self.space.drop_ballast();
+        }
+        self.open_again(error.is_damage());
+    }
+
+    fn remember(&self, old: &SledStore) {
+        let stats = old.stats();
+        self.earlier.commits.fetch_add(stats.commits, Ordering::Relaxed);
+        self.earlier.groups.fetch_add(stats.groups, Ordering::Relaxed);
+    }
+
+    fn open_again(&self, damaged: bool) {
+        let mut pause = FIRST_PAUSE;
+        let mut told = String::new();
+        loop {
+            match self.opening.open(&self.space, damaged) {
+                Ok(Opened {
+                    store,
+                    steps,
+                    rewound,
+                }) => {
+                    self.add_steps(steps);
+                    if rewound {
+                        // Dropped: what remembers the old one must not see it.
+                        drop(store);
+                        (self.on_rewound)();
+                    } else {
+                        tracing::warn!("the store is open again");
+                        *self.state.write() = State::Open(Arc::new(store));
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != told {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "the store cannot be opened again yet"
+                        );
+                        told = text;
+                    }
+                }
+            }
+            let mut wants = self.wants.lock();
+            self.wake
+                .wait_while_for(&mut wants, |wants| !wants.closing, pause);
+            if wants.closing {
+                return;
+            }
+            drop(wants);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn add_steps(&self, new: Vec<Step>) {
+        let mut steps = self.steps.lock();
+        steps.extend(new);
+        let surplus = steps.len().saturating_sub(MOST_STEPS);
+        steps.drain(..surplus);
+    }
+
+    /// Rewrites the database. Reads go on but for the moment of the swap; commits wait.
+    fn compact(&self) -> Result<Compacted, String> {
+        let store = {
+            let mut state = self.state.write();
+            let State::Open(store) = &*state else {
+                return Err("the store is not open".to_owned());
+            };
+            let store = store.clone();
+            self.flowing.send_replace(false);
+            *state = State::Compacting(store.clone());
+            store
+        };
+        let bytes_before = store.stats().bytes_on_disk;
+        let outcome = self.rewrite_and_swap(store);
+        self.flowing.send_replace(true);
+        let bytes_after = outcome?;
+        Ok(Compacted {
+            bytes_before,
+            bytes_after,
+        })
+    }
+
+    fn rewrite_and_swap(&self, store: Arc<SledStore>) -> Result<u64, String> {
+        // Whatever waits is committed; nothing comes after it.
+        let closed = store.close().map_err(|error| error.to_string());
+        let rewritten = closed.and_then(|()| {
+            store
+                .rewrite(self.opening.cache_bytes)
+                .map_err(|error| format!("{error}: {}", causes(&error)))
+        });
+        // From here on readers wait: the old store must be gone before another has its place.
+        let mut state = self.state.write();
+        let ledger = store.ledger().clone();
+        self.remember(&store);
+        let error = Arc::new(StoreError::Damaged {
+            what: "it could not be opened after it was rewritten".to_owned(),
+        });
+        *state = State::Down { error, ledger };
+        retire(store);
+        let installed = rewritten.and_then(|complete| {
+            complete
+                .install()
+                .map(drop)
+                .map_err(|error| format!("{error}: {}", causes(&error)))
+        });
+        match self.opening.open_plainly() {
+            Ok(store) => {
+                let bytes = store.stats().bytes_on_disk;
+                *state = State::Open(Arc::new(store));
+                installed.map(|()| bytes)
+            }
+            Err(error) => {
+                drop(state);
+                let text = format!("{error}: {}", causes(&error));
+                self.open_again(true);
+                Err(text)
+            }
+        }
+    }
+}
+
+/// Lets a store go once nobody reads it any more; its files are closed then.
+fn retire(mut store: Arc<SledStore>) {
+    let mut waited = Duration::ZERO;
+    let pause = Duration::from_millis(2);
+    loop {
+        match Arc::try_unwrap(store) {
+            Ok(store) => return drop(store),
+            Err(shared) if waited < READERS => {
+                store = shared;
+                thread::sleep(pause);
+                waited += pause;
+            }
+            Err(_) => return tracing::error!("a reader holds on to a store that stopped"),
+        }
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut texts = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        texts.push(error.to_string());
+        cause = error.source();
+    }
+    texts.join(": ")
+}

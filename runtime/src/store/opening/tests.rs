@@ -1,0 +1,1 @@
+//! The rungs, each with a store that needs it.
