@@ -5,8 +5,8 @@
 
 mod chunks;
 mod damaged;
-mod fill;
 pub(super) mod files;
+mod fill;
 mod import;
 mod view;
 

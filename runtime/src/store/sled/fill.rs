@@ -2,9 +2,9 @@
 //!
 //! Only for a store in the making: nothing here is one batch. It must not know what the rows mean.
 //!
-//! Why: sled splits a leaf of more than 16 entries into halves, whatever their size, so entries that come in order leave
-//! every leaf half full; a leaf takes about 250 bytes of memory as long as the store is open, and a read of one that is
-//! not in memory fetches each piece it was written in.
+//! Why: sled splits a leaf of 17 entries, whatever their size, and leaves 9 in the left one, so entries that come in
+//! order leave every leaf about half full. A leaf takes some hundred bytes of memory for as long as the store is open, and
+//! a read of one that is not in memory fetches each piece it was written in.
 
 use ::sled::Db;
 
@@ -13,14 +13,26 @@ use super::{super::StoreError, engine_error};
 /// Bytes that wait before they are handed to the engine.
 const WINDOW_BYTES: usize = 2 << 20;
 
-/// Two writes in each leaf of 16 make it whole: it has taken 8 since it was split off, and the tenth is answered with a
-/// new copy of the leaf.
-const AGAIN_EVERY: usize = 8;
+/// Entries in a full leaf.
+const LEAF: usize = 16;
+
+/// Of as many entries as a full leaf has, those that come first: as many as a split leaves in a leaf. The others then find
+/// room in it.
+const FIRST: [usize; 9] = [0, 2, 4, 6, 8, 10, 12, 14, 15];
+
+/// Those of the first whose values come last. A leaf that was split off and has taken 7 entries lies in 8 pieces; over 10 of
+/// them it is written anew, whole. (A write of what is there already would be none.)
+const LAST: [usize; 3] = [0, 6, 12];
+
+/// What a key holds until its value comes. No stored value is empty.
+const PLACEHOLDER: &[u8] = &[];
+
+type Waiting = (Vec<u8>, Vec<u8>);
 
 /// Entries on their way into the tree.
 #[derive(Default)]
 pub(super) struct Fill {
-    waiting: Vec<(Vec<u8>, Vec<u8>)>,
+    waiting: Vec<Waiting>,
     bytes: usize,
 }
 
@@ -38,7 +50,7 @@ impl Fill {
         Ok(())
     }
 
-    /// Hands over what waits: every second entry first, which leaves leaves of 8, then those between.
+    /// Hands over what waits: first what leaves leaves with room for the rest, then the rest.
     ///
     /// # Errors
     /// When the engine cannot write.
@@ -46,14 +58,25 @@ impl Fill {
         self.bytes = 0;
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_unstable();
-        let halves = waiting.iter().step_by(2).chain(waiting.iter().skip(1).step_by(2));
-        let again = waiting.iter().step_by(AGAIN_EVERY);
-        for (key, raw) in halves.chain(again) {
-            db.insert(key, raw.as_slice()).map_err(engine_error)?;
+        let put = |key: &[u8], raw: &[u8]| db.insert(key, raw).map(drop).map_err(engine_error);
+        for (place, (key, raw)) in in_leaf(&waiting, |place| FIRST.contains(&place)) {
+            put(key, if LAST.contains(&place) { PLACEHOLDER } else { raw })?;
+        }
+        for (_, (key, raw)) in in_leaf(&waiting, |place| !FIRST.contains(&place)) {
+            put(key, raw)?;
+        }
+        for (_, (key, raw)) in in_leaf(&waiting, |place| LAST.contains(&place)) {
+            put(key, raw)?;
         }
         waiting.clear();
         // The room is kept for the next.
         self.waiting = waiting;
         Ok(())
     }
+}
+
+/// The entries at some of the places in a leaf, in order.
+fn in_leaf(waiting: &[Waiting], at: impl Fn(usize) -> bool) -> impl Iterator<Item = (usize, &Waiting)> {
+    let places = (0..LEAF).cycle().zip(waiting);
+    places.filter(move |(place, _)| at(*place))
 }
