@@ -16,7 +16,7 @@ use crate::store::rows::Rows;
 use crate::store::{DurableStore, Opening, OpeningParts, Store, probe, salvage};
 use anyhow::Context;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,7 @@ pub struct App {
     shutdown: CancellationToken,
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
+    tidier: JoinHandle<()>,
     backups: JoinHandle<()>,
     control: JoinHandle<()>,
     host: Host,
@@ -70,6 +71,11 @@ impl App {
             shutdown: shutdown.clone(),
         })
         .context("the stored settings cannot be read")?;
+        // Before anything is served or sent.
+        engine
+            .rewind()
+            .await
+            .context("the store went back in time, and what waits could not be put in doubt")?;
         admin(&config, store.clone(), &*clock, &engine).await?;
 
         let jwt_secret = match &config.jwt_secret {
@@ -89,9 +95,11 @@ impl App {
                 stop: shutdown.clone(),
             },
         );
+        // Before it is ready: who sees it ready may ask.
+        let control = listen_for_commands(&dir, &engine, &shutdown);
         let address = server.local_addr();
         let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
-        let control = tokio::spawn(listen_for_commands(dir.clone(), engine.clone(), shutdown.clone()));
+        let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
         let backups = tokio::spawn(engine.clone().keep_backups(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
@@ -100,6 +108,7 @@ impl App {
             shutdown,
             server,
             scheduler,
+            tidier,
             backups,
             control,
             host,
@@ -132,6 +141,7 @@ impl App {
             );
         }
         self.scheduler.await.context("the scheduler's task died")?;
+        self.tidier.await.context("the tidier's task died")?;
         self.control.await.context("the control socket's task died")?;
         self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);
@@ -148,14 +158,17 @@ impl App {
 }
 
 /// Commands of this machine ask over a socket. An outlet whose directory takes none sells on.
-async fn listen_for_commands(dir: PathBuf, engine: Engine, stop: CancellationToken) {
-    let served = match control::Server::bind(&dir) {
-        Ok(server) => server.serve(engine, stop).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = served {
-        tracing::error!(%error, dir = %dir.display(), "there is no control socket: backup, export and import need a stopped outlet");
-    }
+fn listen_for_commands(dir: &Path, engine: &Engine, stop: &CancellationToken) -> JoinHandle<()> {
+    let (bound, engine, stop) = (control::Server::bind(dir), engine.clone(), stop.clone());
+    tokio::spawn(async move {
+        let served = match bound {
+            Ok(server) => server.serve(engine, stop).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = served {
+            tracing::error!(%error, "there is no control socket: backup, export and import need a stopped outlet");
+        }
+    })
 }
 
 /// A name for a store, like no other's.

@@ -21,6 +21,8 @@ mod pull;
 mod push;
 mod queue;
 mod resolve;
+mod retention;
+mod rewind;
 mod run;
 mod scheduler;
 pub mod settings;
@@ -43,6 +45,7 @@ use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
 use crate::engine::time::Time;
 use crate::plugin::Host;
+use crate::store::rewound::Rewound;
 use crate::store::rows::Rows;
 use crate::store::{Direction, Store, keys};
 use parking_lot::{Mutex, RwLock};
@@ -99,6 +102,11 @@ struct Inner {
     /// Pulls in a row that failed although the cloud answers.
     pull_failures: AtomicU32,
     feed: watch::Sender<u64>,
+    /// Places in the feed up to here were given out by a store that went back in time since.
+    feed_floor: AtomicU64,
+    /// That the store went back in time, and how far it is dealt with.
+    rewound: Mutex<Option<Rewound>>,
+    tidying: retention::Tidying,
     backups: Backups,
     shutdown: CancellationToken,
 }
@@ -141,6 +149,9 @@ impl Engine {
         let mut salt = [0; 16];
         parts.clock.fill(&mut salt);
         let head = rows.store().feed_head();
+        let feed_floor = rows.meta(rewind::FEED_FLOOR)?.unwrap_or_default();
+        let rewound = rewind::stored(&rows)?;
+        let tidying = retention::Tidying::stored(&rows)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 rows,
@@ -160,6 +171,9 @@ impl Engine {
                 pulled_at: AtomicU64::new(0),
                 pull_failures: AtomicU32::new(0),
                 feed: watch::channel(head).0,
+                feed_floor: AtomicU64::new(feed_floor),
+                rewound: Mutex::new(rewound),
+                tidying,
                 backups: Backups::new(parts.backups),
                 shutdown: parts.shutdown,
             }),

@@ -36,8 +36,8 @@ pub enum Queued {
 /// Takes `incoming` into the entity. With `coalesce` it folds into an item that was never sent, and replaces one
 /// that failed under its own change_id; an attempted item is never touched.
 pub fn accept(entity: &mut Entity, incoming: Incoming, coalesce: bool) -> Queued {
+    entity.grow_version(entity.record.cloud_version + 1);
     let record = &mut entity.record;
-    record.version = record.next_version();
     record.replace_doc(incoming.doc);
     record.modified = record.modified.later(incoming.stamp);
     record.modified_by = incoming.by;
@@ -45,7 +45,7 @@ pub fn accept(entity: &mut Entity, incoming: Incoming, coalesce: bool) -> Queued
 
     let foldable = coalesce
         && entity.items.last().is_some_and(|tail| match tail.state {
-            ItemState::Pending => tail.sent.is_none(),
+            ItemState::Pending => tail.sent.is_none() && !tail.doubted,
             ItemState::Failed => true,
             ItemState::Attempted => false,
         });

@@ -14,7 +14,14 @@ pub struct Entity {
     pub record: Record,
     /// Its queue in order of acceptance.
     pub items: Vec<Item>,
+    /// Versions that are given out from now on are above it: the store went back in time, and what it gave out
+    /// meanwhile is not to come again. Belongs to the store, not to the entity, and is not kept with it.
+    pub version_floor: u64,
 }
+
+/// How far a version that is above the floor already goes ahead at its first growth after the store went back in time:
+/// more changes than an entity sees between two backups.
+const FAR: u64 = 1_000_000;
 
 impl Entity {
     /// An entity nobody has heard of.
@@ -23,12 +30,34 @@ impl Entity {
             key,
             record: Record::default(),
             items: Vec::new(),
+            version_floor: 0,
         }
+    }
+
+    /// Gives the document its next version: not below `least`, and another than every one that was ever given out
+    /// for it, also in a time that the store has lost (rule 3).
+    pub(crate) fn grow_version(&mut self, least: u64) {
+        let (record, floor) = (&mut self.record, self.version_floor);
+        let next = (record.version + 1).max(least);
+        record.version = match record.lifted < floor {
+            true if next > floor => next + FAR,
+            true => floor + 1,
+            false => next,
+        };
+        record.lifted = floor;
     }
 
     /// Whether there is a record: a document or a tombstone.
     pub fn is_known(&self) -> bool {
         self.record.rev > 0
+    }
+
+    /// Whether the cloud's word for it may be our local id: it gave no name of its own, and was told of it, or may have
+    /// been in a time that the store has lost (rule 9).
+    pub fn answers_to_local_id(&self) -> bool {
+        let record = &self.record;
+        let may_be_told = self.is_known() && record.lifted < self.version_floor;
+        record.answers_to_local_id() || (record.cloud_id.is_none() && may_be_told)
     }
 
     /// The next item the cloud must decide.

@@ -55,6 +55,9 @@ pub struct Item {
     pub error: Option<String>,
     /// What the first send fixed.
     pub sent: Option<Sent>,
+    /// It may have been sent in a time that the store has lost: how is not known (see [`doubt`](crate::doubt)).
+    #[serde(default)]
+    pub doubted: bool,
 }
 
 impl Item {
@@ -73,12 +76,13 @@ impl Item {
             due: None,
             error: None,
             sent: None,
+            doubted: false,
         }
     }
 
-    /// Whether the cloud may have applied it: it was sent, and no answer has refused it since.
+    /// Whether the cloud may have applied it: it was sent, or may have been, and no answer has refused it since.
     pub fn is_open(&self) -> bool {
-        self.sent.as_ref().is_some_and(|sent| sent.open)
+        self.doubted || self.sent.as_ref().is_some_and(|sent| sent.open)
     }
 
     /// The state in which it waits for its next send.
@@ -98,5 +102,6 @@ impl Item {
         self.due = None;
         self.error = None;
         self.sent = None;
+        self.doubted = false;
     }
 }

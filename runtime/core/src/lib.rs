@@ -10,6 +10,8 @@ pub mod checkpoint;
 pub mod clock;
 pub mod conflict;
 pub mod decimal;
+pub mod doubt;
+pub mod echo;
 pub mod entity;
 #[cfg(test)]
 mod fixture;
@@ -25,4 +27,5 @@ pub mod receive;
 pub mod record;
 pub mod settle;
 pub mod stamp;
+pub mod tombstone;
 pub mod update;

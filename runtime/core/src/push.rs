@@ -7,7 +7,6 @@ use crate::item::{Item, ItemState, Sent};
 use crate::payload::same_state;
 use crate::record::{Base, Operation, Standing};
 use crate::stamp::Millis;
-use crate::update::Update;
 
 /// What the head of an entity is to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub fn attempt(entity: &mut Entity, updated_at: Millis) -> Attempt {
         .items
         .first_mut()
         .expect("invariant: only an entity with a head is attempted");
+    // From here on it is known how it was sent.
+    head.doubted = false;
     if let Some(sent) = &mut head.sent {
         sent.open = true;
         head.state = ItemState::Attempted;
@@ -176,7 +177,7 @@ fn fail(entity: &mut Entity, error: String, retryable: bool, policy: &Policy) ->
 }
 
 /// The cloud holds the head's snapshot: it becomes the base (rule 2), and only a stated number is kept (rule 4).
-fn succeed(entity: &mut Entity, cloud_id: Option<CloudId>, version: Option<u64>) {
+pub(crate) fn succeed(entity: &mut Entity, cloud_id: Option<CloudId>, version: Option<u64>) {
     let Some(head) = settle_head(entity) else { return };
     let record = &mut entity.record;
     let moves = record
@@ -202,20 +203,6 @@ fn succeed(entity: &mut Entity, cloud_id: Option<CloudId>, version: Option<u64>)
     };
     record.settled = Some(head.change_id);
     record.conflicts_in_row = 0;
-}
-
-/// Settles the attempted head as a success that an update told us of (rule 5), where it is an echo: it carries the
-/// head's change_id, or equals its snapshot. The update's own number is judged afterwards.
-pub fn settle_echo(entity: &mut Entity, update: &Update, same_as_snapshot: bool) -> bool {
-    let Some(head) = entity.head().filter(|head| head.state == ItemState::Attempted) else {
-        return false;
-    };
-    let named = update.change_id.as_deref() == Some(head.change_id.as_str());
-    if !named && !same_as_snapshot {
-        return false;
-    }
-    succeed(entity, update.cloud_id.clone(), None);
-    true
 }
 
 /// Gives up an item: the cloud may hold something else from now on (rule 10). None when it is not there.

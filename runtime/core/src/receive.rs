@@ -1,9 +1,9 @@
 //! What an update from the cloud means for an entity (rules 4, 5, 12; promises 4 and 7).
 
+use crate::echo::settle_echo;
 use crate::entity::Entity;
 use crate::item::{Item, ItemState};
 use crate::payload::same_state;
-use crate::push::settle_echo;
 use crate::record::{Base, Standing};
 use crate::update::{Seen, Update};
 
@@ -69,9 +69,7 @@ pub fn receive(entity: &mut Entity, update: &Update, seen: &Seen) -> Received {
         return Received::Stale;
     }
     let skipped = matches!(seen, Seen::Skipped(_));
-    let echo = |head: &Item| !skipped && same_state(head.snapshot.as_ref(), seen.doc());
-    let same_as_head = entity.head().is_some_and(echo);
-    let echoed = settle_echo(entity, update, same_as_head);
+    let echoed = settle_echo(entity, update, seen);
     if entity.is_attempted() {
         return Received::Waits;
     }
@@ -139,18 +137,18 @@ fn go_on(entity: &mut Entity, update: &Update, base: Option<&Seen>) -> Received 
     Received::Unchanged
 }
 
-fn filter(entity: &mut Entity, update: &Update, echoed: bool) -> Received {
+fn filter(entity: &mut Entity, update: &Update, echoed: u32) -> Received {
     if !entity.items.is_empty() {
         return Received::Contested;
     }
     entity.record.adopt(update);
     match echoed {
-        true => Received::Agreed { settled: 1 },
-        false => Received::Filtered,
+        0 => Received::Filtered,
+        settled => Received::Agreed { settled },
     }
 }
 
-fn agree(entity: &mut Entity, update: &Update, seen: &Seen, echoed: bool) -> Received {
+fn agree(entity: &mut Entity, update: &Update, seen: &Seen, echoed: u32) -> Received {
     if entity.items.len() > 1 && entity.head().is_some_and(Item::is_open) {
         // The failed head may take effect after this yet: what follows is pushed all the same.
         let create_sent = entity.record.create_sent;
@@ -162,7 +160,7 @@ fn agree(entity: &mut Entity, update: &Update, seen: &Seen, echoed: bool) -> Rec
     let record = &mut entity.record;
     let settled = u32::try_from(entity.items.len()).unwrap_or(u32::MAX);
     let agreed = record.base == Base::Same && record.standing == Standing::Plain;
-    if agreed && settled == 0 && !echoed && record.is_at(update) {
+    if agreed && settled == 0 && echoed == 0 && record.is_at(update) {
         return Received::Stale;
     }
     let placed = record.is_placed(update);
@@ -175,7 +173,7 @@ fn agree(entity: &mut Entity, update: &Update, seen: &Seen, echoed: bool) -> Rec
     record.conflicts_in_row = 0;
     record.adopt(update);
     Received::Agreed {
-        settled: settled + u32::from(echoed),
+        settled: settled + echoed,
     }
 }
 
@@ -183,7 +181,8 @@ fn agree(entity: &mut Entity, update: &Update, seen: &Seen, echoed: bool) -> Rec
 pub(crate) fn apply(entity: &mut Entity, update: &Update, seen: &Seen) {
     let record = &mut entity.record;
     record.leave_base(record.is_placed(update));
-    record.version = (record.version + 1).max(update.version.unwrap_or(0));
+    entity.grow_version(update.version.unwrap_or(0));
+    let record = &mut entity.record;
     record.doc = seen.doc().cloned();
     record.set_base(Base::Same);
     record.standing = Standing::Plain;

@@ -150,6 +150,9 @@ pub struct Record {
     pub conflict: Option<String>,
     /// Conflicts since the last success.
     pub conflicts_in_row: u32,
+    /// The floor of versions that held when its version last grew.
+    #[serde(default)]
+    pub lifted: u64,
 }
 
 impl Record {
@@ -202,11 +205,6 @@ impl Record {
                 Standing::Diverged => SyncStatus::Diverged,
             }
         }
-    }
-
-    /// The version that the next change of the document takes (rule 3).
-    pub fn next_version(&self) -> u64 {
-        self.version.max(self.cloud_version) + 1
     }
 
     /// Replaces the document. What was `Same` as the old one stays what it was.

@@ -101,9 +101,11 @@ fn rebase(entity: &mut Entity, update: &Update, seen: &Seen) {
 
 fn keep_local(entity: &mut Entity, update: &Update, seen: &Seen, means: Means) {
     rebase(entity, update, seen);
-    let record = &mut entity.record;
     // The document stays; its number only has to be above the cloud's.
-    record.version = record.version.max(record.cloud_version + 1);
+    if entity.record.version <= entity.record.cloud_version {
+        entity.grow_version(entity.record.cloud_version + 1);
+    }
+    let record = &mut entity.record;
     let mut change_ids = means.change_ids.into_iter();
     let mut next_id = || {
         change_ids
@@ -133,8 +135,8 @@ fn keep_local(entity: &mut Entity, update: &Update, seen: &Seen, means: Means) {
 
 fn replace(entity: &mut Entity, update: &Update, seen: &Seen, doc: Option<Doc>, means: Means) {
     rebase(entity, update, seen);
+    entity.grow_version(entity.record.cloud_version + 1);
     let record = &mut entity.record;
-    record.version = record.next_version();
     record.modified = record.modified.later(means.stamp);
     record.doc = doc;
     let change_id = means.change_ids.into_iter().next();

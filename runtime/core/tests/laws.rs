@@ -34,6 +34,10 @@ enum Event {
     Resolve(Verdict),
     Retry,
     GiveUp,
+    /// The store is copied.
+    Copy,
+    /// The copy takes the store's place, and everything is pulled.
+    Rewind,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +95,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => verdict().prop_map(Event::Resolve),
         1 => Just(Event::Retry),
         1 => Just(Event::GiveUp),
+        2 => Just(Event::Copy),
+        1 => Just(Event::Rewind),
     ]
 }
 
@@ -126,6 +132,18 @@ fn happen(event: &Event, outlet: &mut Outlet, cloud: &mut Cloud, manner: &Manner
         Event::Decide(verdict) => outlet.decide(&verdict.decision()),
         Event::Resolve(verdict) => outlet.resolve(&verdict.decision()),
         Event::Retry => outlet.retry(),
+        Event::Copy => outlet.copy(),
+        // What was deleted and made again under another name in the time that is lost is another entity here (rule 9).
+        Event::Rewind if manner.renames => {}
+        Event::Rewind => {
+            if outlet.rewind() {
+                // What was lost may have been sent in another order than what is left.
+                cloud.effects.clear();
+                if let Some(update) = cloud.report(true) {
+                    outlet.arrive(&update);
+                }
+            }
+        }
         Event::GiveUp => {
             // What the cloud never heard of cannot be fetched again when it is given up; and a create that takes effect
             // under a new name after it was given up is another entity here (rule 9).

@@ -79,12 +79,14 @@ impl Offline {
     }
 }
 
-/// Whether a data directory has a store, in whatever state.
+/// Whether a data directory has a store, in whatever state; one whose replacing was cut off, too.
 pub fn has_store(data_dir: &Path) -> bool {
-    let engine = data_dir.join("store").join("sled");
     // What cannot be looked at may be one.
-    std::fs::read_dir(engine).map_or_else(
-        |error| error.kind() != std::io::ErrorKind::NotFound,
-        |mut files| files.next().is_some(),
-    )
+    let holds_files = |dir: &str| {
+        std::fs::read_dir(data_dir.join("store").join(dir)).map_or_else(
+            |error| error.kind() != std::io::ErrorKind::NotFound,
+            |mut files| files.next().is_some(),
+        )
+    };
+    ["sled", "sled.old"].into_iter().any(holds_files)
 }

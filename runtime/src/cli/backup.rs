@@ -41,7 +41,7 @@ fn receive(client: &mut Client, file: &mut NewFile) -> anyhow::Result<()> {
     client.ask(&Command::Backup)?;
     let bar = progress::bytes_so_far("receiving the backup");
     let end: BackupSent = loop {
-        match client.next()? {
+        match client.answer()? {
             Answer::Data(bytes) => {
                 file.write_all(&bytes).context("the file cannot be written")?;
                 bar.inc(bytes.len() as u64);
@@ -72,7 +72,7 @@ fn beside_the_others(config: &Config) -> anyhow::Result<()> {
         Outlet::Running(mut client) => {
             client.ask(&Command::BackUpNow)?;
             let BackupMade { file, bytes } = loop {
-                match client.next()? {
+                match client.answer()? {
                     Answer::End(made) => break made,
                     Answer::Data(_) | Answer::Progress(_) => {}
                 }

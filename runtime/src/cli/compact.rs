@@ -14,7 +14,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         Outlet::Running(mut client) => {
             client.ask(&Command::Compact)?;
             let done: Rewritten = loop {
-                match client.next()? {
+                match client.answer()? {
                     Answer::End(done) => break done,
                     Answer::Data(_) | Answer::Progress(_) => {}
                 }

@@ -116,7 +116,7 @@ fn room(config: &Config, findings: &mut Findings) {
 fn running(client: &mut Client, findings: &mut Findings) -> anyhow::Result<()> {
     client.ask(&Command::Health)?;
     let health: Health = loop {
-        match client.next()? {
+        match client.answer()? {
             Answer::End(health) => break health,
             Answer::Data(_) | Answer::Progress(_) => {}
         }

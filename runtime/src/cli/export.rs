@@ -71,7 +71,7 @@ fn receive(
 ) -> anyhow::Result<u64> {
     client.ask(&Command::Export { entity_type })?;
     loop {
-        match client.next()? {
+        match client.answer()? {
             Answer::Data(lines) => {
                 out.write_all(&lines).context("the lines cannot be written")?;
                 bar.inc(lines.iter().filter(|byte| **byte == b'\n').count() as u64);

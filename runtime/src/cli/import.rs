@@ -78,7 +78,7 @@ fn send(
     client.ask(&Command::Import { salt })?;
     while let Some(batch) = batches.next()? {
         client.data(&batch)?;
-        match client.next::<Imported>()? {
+        match client.answer::<Imported>()? {
             Answer::Progress(json) => {
                 *done = serde_json::from_slice(&json).context("the outlet does not say how far it is")?;
             }
@@ -87,7 +87,7 @@ fn send(
         bar.inc(batch.len() as u64);
     }
     client.no_more()?;
-    match client.next::<Imported>()? {
+    match client.answer::<Imported>()? {
         Answer::End(end) => *done = end,
         Answer::Data(_) | Answer::Progress(_) => bail!("the outlet does not say how the import ended"),
     }

@@ -20,7 +20,7 @@ pub fn bytes_so_far(doing: &'static str) -> ProgressBar {
 
 /// A count of entities whose end is not known.
 pub fn entities_so_far(doing: &'static str) -> ProgressBar {
-    so_far("{spinner} {msg} {pos} entities  {per_sec}", doing)
+    so_far("{spinner} {msg} {human_pos} entities", doing)
 }
 
 /// Where nothing is to be shown, such as above lines on the same terminal.

@@ -37,6 +37,9 @@ pub enum ClientError {
     /// It stopped, or was killed.
     #[error("the outlet broke off before it was done: see whether it still runs, and try again")]
     BrokenOff,
+    /// It says nothing for minutes.
+    #[error("the outlet does not answer: it serves a few commands at a time; try again later")]
+    Silent,
     /// The connection failed.
     #[error("the outlet cannot be asked")]
     Io(#[source] io::Error),
@@ -49,6 +52,7 @@ impl From<io::Error> for ClientError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Self::BrokenOff,
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Silent,
             _ => Self::Io(error),
         }
     }
@@ -83,7 +87,7 @@ impl Client {
     /// Sends bytes, at most [`MAX_FRAME_BYTES`].
     ///
     /// # Errors
-    /// When the outlet is gone. What it said last may tell why: see [`Client::next`].
+    /// When the outlet is gone. What it said last may tell why: see [`Client::answer`].
     pub fn data(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         if bytes.len() > MAX_FRAME_BYTES {
             return Err(ClientError::Io(ErrorKind::InvalidInput.into()));
@@ -103,7 +107,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`]; whatever came before is not whole then.
-    pub fn next<E: DeserializeOwned>(&mut self) -> Result<Answer<E>, ClientError> {
+    pub fn answer<E: DeserializeOwned>(&mut self) -> Result<Answer<E>, ClientError> {
         let mut bytes = [0; HEAD_BYTES];
         self.stream.read_exact(&mut bytes)?;
         let (kind, len) = parse_head(bytes).ok_or(ClientError::Nonsense)?;

@@ -55,13 +55,13 @@ fn import(client: &mut Client, batches: &[String]) -> Result<Imported, ClientErr
     client.ask(&Command::Import { salt: String::new() })?;
     for batch in batches {
         client.data(batch.as_bytes())?;
-        match client.next::<Imported>()? {
+        match client.answer::<Imported>()? {
             Answer::Progress(_) => {}
             other => panic!("{other:?}"),
         }
     }
     client.no_more()?;
-    match client.next()? {
+    match client.answer()? {
         Answer::End(done) => Ok(done),
         other => panic!("{other:?}"),
     }
@@ -71,7 +71,7 @@ fn export(client: &mut Client) -> Result<(String, Exported), ClientError> {
     client.ask(&Command::Export { entity_type: None })?;
     let mut text = Vec::new();
     loop {
-        match client.next()? {
+        match client.answer()? {
             Answer::Data(data) => text.extend(data),
             Answer::Progress(_) => {}
             Answer::End(end) => return Ok((String::from_utf8(text).unwrap(), end)),
@@ -180,9 +180,9 @@ fn a_stream_that_ends_without_its_end_is_not_whole() {
     outlet.write_all(&head(Kind::Data, 3)).unwrap();
     outlet.write_all(b"d").unwrap();
     drop(outlet);
-    let first = client.next::<Exported>().unwrap();
+    let first = client.answer::<Exported>().unwrap();
     assert!(matches!(first, Answer::Data(data) if data == b"abc"));
-    let second = client.next::<Exported>().unwrap_err();
+    let second = client.answer::<Exported>().unwrap_err();
     assert!(matches!(second, ClientError::BrokenOff), "{second}");
 }
 
@@ -192,7 +192,7 @@ async fn a_stop_cuts_a_conversation_that_waits() {
     let mut client = served.client();
     client.ask(&Command::Import { salt: String::new() }).unwrap();
     served.end().await;
-    let cut = off_the_workers(move || client.next::<Imported>())
+    let cut = off_the_workers(move || client.answer::<Imported>())
         .await
         .unwrap_err();
     assert!(matches!(cut, ClientError::BrokenOff), "{cut}");

@@ -12,7 +12,7 @@ use crate::store::archive::{self, ArchiveError, ArchiveInfo, NewFile};
 use parking_lot::Mutex;
 use selaras_core::stamp::Millis;
 use std::fs::{DirBuilder, File};
-use std::io::{self, ErrorKind, Seek, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -146,7 +146,8 @@ fn make_round(
     let mut file = NewFile::create(&path, false).map_err(failed("create", &path))?;
     let info = archive::write(store, Stoppable::new(&mut file, stop), at).map_err(|e| stopped(e, stop))?;
     // What is read here is what the disk was given; the rename follows only then.
-    let found = archive::verify(file.partial())?;
+    let written = File::open(file.partial()).map_err(failed("open", file.partial()))?;
+    let found = archive::verify_all_of(Stoppable::new(written, stop)).map_err(|e| stopped(e, stop))?;
     if found != info {
         return Err(ArchiveError::Damaged {
             what: "what was read is not what was written".to_owned(),
@@ -225,12 +226,12 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Backup
 
 fn stopped(error: ArchiveError, stop: &CancellationToken) -> BackupError {
     match error {
-        ArchiveError::Write(_) if stop.is_cancelled() => BackupError::Stopping,
+        ArchiveError::Write(_) | ArchiveError::Read(_) if stop.is_cancelled() => BackupError::Stopping,
         error => BackupError::Archive(error),
     }
 }
 
-/// Ends a long write when the outlet ends, and counts.
+/// Ends a long write or read when the outlet ends, and counts what is written.
 struct Stoppable<'a, W> {
     inner: W,
     stop: &'a CancellationToken,
@@ -250,11 +251,25 @@ impl<'a, W> Stoppable<'a, W> {
     }
 }
 
-impl<W: Write> Write for Stoppable<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl<W> Stoppable<'_, W> {
+    fn go_on(&self) -> io::Result<()> {
         if self.stop.is_cancelled() {
             return Err(io::Error::other("the outlet is stopping"));
         }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.go_on()?;
+        self.inner.read(bytes)
+    }
+}
+
+impl<W: Write> Write for Stoppable<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.go_on()?;
         let len = self.inner.write(bytes)?;
         self.written.fetch_add(len as u64, Ordering::Relaxed);
         Ok(len)

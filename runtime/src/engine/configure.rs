@@ -328,6 +328,7 @@ impl Engine {
             let next = Arc::new(change(&engine.settings()));
             *engine.inner.settings.write() = next;
             engine.inner.signals.settings_changed();
+            engine.inner.tidying.wake();
             drop(one);
             Ok(())
         });

@@ -354,7 +354,7 @@ impl Engine {
             tx.batch.count(Counter::Synced, i64::from(settled.synced));
         }
         if let Some(origin) = settled.origin {
-            let row = feed_row(&settled.after, origin);
+            let row = feed_row(&settled.after, origin, self.now());
             tx.feed(&row);
         }
         Ok(())

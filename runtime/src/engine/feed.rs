@@ -5,6 +5,7 @@ use crate::engine::api::{Feed, FeedEntry, FeedError, Unavailable};
 use crate::store::rows::{FeedRow, RowError, decode};
 use crate::store::{Direction, FEED_PREFIX, feed_key};
 use selaras_core::id::EntityKey;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Engine {
@@ -35,7 +36,8 @@ impl Engine {
         let head = store.feed_head();
         let oldest = self.oldest_feed_entry(head)?;
         if since > head || since.saturating_add(1) < oldest {
-            return Err(FeedError::Truncated { oldest, head });
+            let epoch = store.feed_epoch();
+            return Err(FeedError::Truncated { epoch, oldest, head });
         }
         let rows = store
             .scan(
@@ -62,11 +64,10 @@ impl Engine {
     }
 
     fn oldest_feed_entry(&self, head: u64) -> Result<u64, Unavailable> {
-        let first = self
-            .inner
-            .rows
-            .store()
-            .scan(&[FEED_PREFIX], &[FEED_PREFIX + 1], Direction::Forward, 1)
+        let floor = self.inner.feed_floor.load(Ordering::Acquire);
+        let store = self.inner.rows.store();
+        let first = store
+            .scan(&feed_key(floor + 1), &[FEED_PREFIX + 1], Direction::Forward, 1)
             .map_err(RowError::from)?;
         Ok(first
             .first()

@@ -38,7 +38,7 @@ impl Engine {
                 batch.put(key.clone(), encode(&now));
             }
         };
-        match hook {
+        let outcome = match hook {
             Hook::Update(update) => {
                 let arrival = self.hook_arrival(&update)?;
                 self.take_hooks(vec![Ok(arrival)], taken).await
@@ -51,7 +51,11 @@ impl Engine {
                 self.take_hooks(arrivals, taken).await
             }
             Hook::Conflict(conflict) => self.conflict_hint(conflict, taken).await,
+        };
+        if key.is_some() && outcome.as_ref().is_ok_and(|outcome| !outcome.duplicate) {
+            self.webhook_kept();
         }
+        outcome
     }
 
     fn duplicate(&self) -> HookOutcome {

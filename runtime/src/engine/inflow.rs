@@ -11,10 +11,9 @@ use crate::plugin::Failure;
 use crate::store::keys;
 use crate::store::rows::{Origin, ParkedRow, put};
 use crate::store::{Batch, Counter};
+use selaras_core::echo::settle_echo;
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
-use selaras_core::payload::same_state;
-use selaras_core::push::settle_echo;
 use selaras_core::receive::{Received, is_stale, receive, supersedes};
 use selaras_core::update::{Seen, Update};
 use std::collections::{BTreeMap, HashMap};
@@ -177,10 +176,7 @@ impl Engine {
             && !matches!(seen, Seen::Skipped(_))
         {
             // Before a later update takes the inbox's one place.
-            let same = entity
-                .head()
-                .is_some_and(|head| same_state(head.snapshot.as_ref(), seen.doc()));
-            settled += u32::from(settle_echo(entity, update, same));
+            settled += settle_echo(entity, update, seen);
         }
         let busy = entity.record.conflict.is_some() || entity.record.inbox.is_some();
         let became = if is_stale(entity, update) {
@@ -214,7 +210,7 @@ impl Engine {
         // A deletion of what nobody here has heard of is no news to apps.
         if matches!(became, Became::Received(Received::Applied)) && !(unheard && entity.record.doc.is_none())
         {
-            let row = feed_row(entity, Origin::Cloud);
+            let row = feed_row(entity, Origin::Cloud, self.now());
             tx.feed(&row);
         }
         Ok(Landing { key, became })
@@ -263,7 +259,7 @@ fn find(tx: &mut Tx<'_>, arrival: &Arrival) -> Result<Option<EntityId>, Unavaila
         id: id.clone(),
     };
     let entity = tx.entity(&key, Load::Whole)?;
-    let usable = !entity.is_known() || cloud_id.is_none() || entity.record.answers_to_local_id();
+    let usable = !entity.is_known() || cloud_id.is_none() || entity.answers_to_local_id();
     Ok(usable.then(|| id.clone()))
 }
 

@@ -23,9 +23,10 @@ const LOOKS: usize = 200;
 
 /// A kept answer, given again to a repeat.
 #[derive(Clone, Serialize, Deserialize)]
-struct Kept {
+pub(super) struct Kept {
     digest: [u8; 32],
-    at: Millis,
+    /// When it was given first.
+    pub(super) at: Millis,
     answers: Vec<KeptAnswer>,
 }
 
@@ -200,7 +201,7 @@ impl Engine {
         };
         let change_id = incoming.change_id.clone();
         let queued = accept(entity, incoming, rules.coalesce);
-        let mut feed = feed_row(entity, Origin::App);
+        let mut feed = feed_row(entity, Origin::App, self.now());
         let accepted = Accepted {
             key: change.key.clone(),
             version: entity.record.version,

@@ -173,6 +173,7 @@ impl StoreLookup {
                 key,
                 record,
                 items: Vec::new(),
+                version_floor: 0,
             }),
             Err(error) => {
                 tracing::warn!(%error, "a plugin's look-up could not be answered");

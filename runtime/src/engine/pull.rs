@@ -81,7 +81,10 @@ impl Engine {
             self.take_page(page, progress).await?;
             match next {
                 Some(next) => asked = next,
-                None => break,
+                None => {
+                    self.pulled_to_the_end().await?;
+                    break;
+                }
             }
         }
         Ok(())

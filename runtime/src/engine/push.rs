@@ -230,7 +230,7 @@ impl Engine {
                 let mut outcome = said.outcome.clone();
                 if let Outcome::Success { cloud_id: named, .. } = &mut outcome
                     && let Some(cloud_id) = named.clone()
-                    && !adopt_twin(&mut tx, &parcel.key, &cloud_id)?
+                    && !adopt_twin(&mut tx, &parcel.key, &cloud_id, self.now())?
                 {
                     *named = None;
                 }

@@ -47,7 +47,7 @@ impl Engine {
         let mut tx = Tx::new(&self.inner.rows, &settings);
         write_conflict(&self.inner.rows, &mut tx, &mut conflict, true)?;
         if let Some(origin) = origin {
-            let row = feed_row(&after, origin);
+            let row = feed_row(&after, origin, self.now());
             tx.feed(&row);
         }
         tx.track(before, after);

@@ -125,8 +125,11 @@ impl Engine {
             self.probe(&cloud).await?;
         }
         let clock = self.inner.time.clock();
+        // A pull that fails is not tried again for each change.
+        let awaits_pull = self.awaits_pull() && self.inner.pull_failures.load(Ordering::Relaxed) == 0;
         let mut pulls = settings.sync.pull_enabled
             && (purpose == Purpose::Full
+                || awaits_pull
                 || clock
                     .mono_ms()
                     .saturating_sub(self.inner.pulled_at.load(Ordering::Relaxed))
@@ -159,6 +162,9 @@ impl Engine {
             }
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);
+            if self.holds_pushes(&settings, pull_trouble.as_ref()) {
+                break;
+            }
             self.push(&cloud, stop, progress).await?;
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);

@@ -180,6 +180,12 @@ impl Engine {
             plan.rest_at = Some(now);
         }
         drop(link);
+        if self.holds_pushes(&self.settings(), None) {
+            // Nothing is pushed before everything was pulled, which has its own backoff; what a deadline left goes on.
+            let failed = self.inner.pull_failures.load(Ordering::Relaxed) > 0;
+            plan.rest_at = plan.rest_at.or((!failed).then_some(now + REST_MS));
+            return;
+        }
         // What the deadline left goes on at once; what a run could not move waits a little.
         let moved = report.pushed + report.push_failed > 0;
         let rest = now + if moved { 0 } else { REST_MS };

@@ -5,8 +5,8 @@ use crate::engine::api::BackupPolicy;
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
 use crate::plugin::{Host, HostConfig, Limits};
-use crate::store::MemoryStore;
 use crate::store::rows::Rows;
+use crate::store::{MemoryStore, Store};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,6 @@ pub(crate) const ADMIN: (&str, &str) = ("admin", "right");
 /// An engine with an admin, without plugins or an outlet.
 pub(crate) async fn engine() -> Engine {
     let store = Arc::new(MemoryStore::new("epoch"));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (name, password) = ADMIN;
     let made = first_admin(
         &Rows::new(store.clone()),
@@ -27,6 +26,11 @@ pub(crate) async fn engine() -> Engine {
     )
     .await;
     assert!(made.unwrap());
+    engine_over(store, Arc::new(SystemClock::new()), Defaults::default())
+}
+
+/// An engine without plugins over this store, in this time.
+pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults: Defaults) -> Engine {
     let host = Host::start(HostConfig {
         cache_dir: None,
         cache_key: [0; 32],
@@ -39,7 +43,7 @@ pub(crate) async fn engine() -> Engine {
         host: host.unwrap(),
         plugin_problems: Vec::new(),
         clock,
-        defaults: Defaults::default(),
+        defaults,
         backups: BackupPolicy::default(),
         shutdown: CancellationToken::new(),
     });

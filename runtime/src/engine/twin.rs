@@ -7,13 +7,19 @@ use crate::store::documents::forget_documents;
 use crate::store::rows::Origin;
 use crate::store::{Counter, keys};
 use selaras_core::id::{CloudId, EntityKey};
+use selaras_core::stamp::Millis;
 
 /// Frees `cloud_id` for `key` where another record holds it. False: that record has changes of its own waiting, and
 /// keeps it.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn adopt_twin(tx: &mut Tx<'_>, key: &EntityKey, cloud_id: &CloudId) -> Result<bool, Unavailable> {
+pub fn adopt_twin(
+    tx: &mut Tx<'_>,
+    key: &EntityKey,
+    cloud_id: &CloudId,
+    now: Millis,
+) -> Result<bool, Unavailable> {
     let entity_type = key.entity_type.as_str();
     let Some(id) = tx
         .by_cloud_id(&key.entity_type, cloud_id)?
@@ -32,7 +38,7 @@ pub fn adopt_twin(tx: &mut Tx<'_>, key: &EntityKey, cloud_id: &CloudId) -> Resul
     }
     let rev = twin.record.rev;
     let lived = twin.record.doc.is_some();
-    let mut gone = feed_row(twin, Origin::Cloud);
+    let mut gone = feed_row(twin, Origin::Cloud, now);
     gone.deleted = true;
     let twin = twin.clone();
     tx.forget(&twin_key);

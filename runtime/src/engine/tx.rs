@@ -9,6 +9,7 @@ use crate::store::{Batch, CommitError, Committed, StoreError};
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
 use selaras_core::json::Doc;
+use selaras_core::stamp::Millis;
 use std::collections::{HashMap, HashSet};
 
 impl From<RowError> for Unavailable {
@@ -223,8 +224,8 @@ impl<'a> Tx<'a> {
     }
 }
 
-/// A feed entry's row for an entity as it stands.
-pub fn feed_row(entity: &Entity, origin: crate::store::rows::Origin) -> FeedRow {
+/// A feed entry's row for an entity as it stands at `now`.
+pub fn feed_row(entity: &Entity, origin: crate::store::rows::Origin, now: Millis) -> FeedRow {
     FeedRow {
         entity_type: entity.key.entity_type.to_string(),
         entity_id: entity.key.id.to_string(),
@@ -233,6 +234,7 @@ pub fn feed_row(entity: &Entity, origin: crate::store::rows::Origin) -> FeedRow 
         origin,
         token_id: None,
         change_id: None,
+        at: Some(now),
     }
 }
 

@@ -146,6 +146,7 @@ impl Engine {
             checkpoint: if serves { self.checkpoint()? } else { None },
             clock_offset_ms: self.inner.time.offset_ms(),
             plugin_problems: self.inner.plugin_problems.clone(),
+            rewound: self.went_back(),
             store: self.inner.backups.view(),
             store_health: self.store_health(),
         })

@@ -28,6 +28,7 @@ pub struct ApiError {
     code: &'static str,
     message: String,
     details: Vec<Detail>,
+    data: Option<serde_json::Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<String>,
 }
@@ -41,6 +42,8 @@ struct Envelope<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
     details: &'a [Detail],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a serde_json::Value>,
 }
 
 impl ApiError {
@@ -50,6 +53,7 @@ impl ApiError {
             code,
             message: message.into(),
             details: Vec::new(),
+            data: None,
             headers: Vec::new(),
             cause: None,
         }
@@ -207,6 +211,13 @@ impl ApiError {
         self
     }
 
+    /// Adds what the client needs to go on.
+    #[must_use]
+    pub fn data(mut self, data: serde_json::Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+
     /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
@@ -260,6 +271,7 @@ impl ApiError {
             message: &self.message,
             request_id,
             details: &self.details,
+            data: self.data.as_ref(),
         };
         serde_json::to_vec(&envelope).expect("invariant: an envelope of strings is JSON")
     }

@@ -202,7 +202,12 @@ async fn receive(
     check_outlet(&parts.headers, http.engine.outlet_id().as_deref())?;
     let doc = payload.doc()?;
     let read = body::read(&doc, path)?;
-    fresh::check(&proof, read.timestamp, http.engine.now())?;
+    fresh::check(
+        &proof,
+        read.timestamp,
+        http.engine.now(),
+        http.engine.webhook_floor(),
+    )?;
     let key = dedup::key(&proof, &parts.headers, path, &read, payload.bytes());
     let hook = read.into_hook(&doc)?;
     let named = match &hook {

@@ -92,12 +92,19 @@ pub fn write(store: &dyn Store, out: impl Write, made_at: Millis) -> Result<Arch
 /// # Errors
 /// When it is not whole, not an archive, or of a newer program. See [`ArchiveError`].
 pub fn verify(path: &Path) -> Result<ArchiveInfo, ArchiveError> {
-    let file = File::open(path).map_err(ArchiveError::Read)?;
-    read(file, |_, _| Ok(())).map(|(info, _)| info)
+    verify_all_of(File::open(path).map_err(ArchiveError::Read)?)
+}
+
+/// The same of what is read from elsewhere, to its end.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_all_of(input: impl Read) -> Result<ArchiveInfo, ArchiveError> {
+    read(input, |_, _| Ok(())).map(|(info, _)| info)
 }
 
 /// Makes a store of an archive: verifies all of it, then writes it into `store_dir`, under the name `epoch` and with
-/// numbers above all that the store may have given out since (see [`Meta::rewind`]), together with the row that says so
+/// numbers above all that the store may have given out since (see `Meta::rewind`), together with the row that says so
 /// (`rewound`, in place of one that is in the archive). `now_ms` is the time since 1970.
 ///
 /// # Errors
@@ -110,8 +117,8 @@ pub fn restore(
     now_ms: u64,
 ) -> Result<ArchiveInfo, ArchiveError> {
     verify(path)?;
-    let file = File::open(path).map_err(ArchiveError::Read)?;
     let mut importer = Importer::create(store_dir, RESTORE_CACHE_BYTES)?;
+    let file = File::open(path).map_err(ArchiveError::Read)?;
     let (row, value) = rewound.row();
     let (info, mut meta) = read(file, |key, value| {
         if key != row {

@@ -185,7 +185,10 @@ impl Rows {
 
     fn load(&self, key: &EntityKey, most: usize) -> Result<Entity, RowError> {
         let Some(record) = self.record(key)? else {
-            return Ok(Entity::new(key.clone()));
+            return Ok(Entity {
+                version_floor: self.store.version_floor(),
+                ..Entity::new(key.clone())
+            });
         };
         let mut items = Vec::new();
         if record.waiting > 0 {
@@ -207,6 +210,7 @@ impl Rows {
             key: key.clone(),
             record,
             items,
+            version_floor: self.store.version_floor(),
         })
     }
 

@@ -20,6 +20,7 @@ use super::{
     group::{self, Base, Refused},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
+    rewound::Rewound,
 };
 
 type Rows = BTreeMap<Key, Vec<u8>>;
@@ -30,6 +31,30 @@ pub struct MemoryDisk {
     rows: Arc<RwLock<Rows>>,
     /// Counts the stores that were opened on it; only the newest may commit.
     opened: Arc<AtomicU64>,
+}
+
+impl MemoryDisk {
+    /// Another disk with the same on it.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            rows: Arc::new(RwLock::new(self.rows.read().clone())),
+            opened: Arc::default(),
+        }
+    }
+
+    /// Makes it the disk of a store that went back in time (see [`Meta::rewind`]), as whoever puts a copy in a store's
+    /// place does. Nothing on it, nothing done.
+    pub fn rewind(&self, now_ms: u64, epoch: impl Into<String>, rewound: &Rewound) {
+        let mut rows = self.rows.write();
+        let meta = rows.get(META_KEY.as_slice()).map(|row| Meta::decode(row));
+        if let Some(Ok(mut meta)) = meta {
+            meta.rewind(now_ms, epoch.into());
+            rows.insert(META_KEY.to_vec(), meta.encode());
+            let (key, row) = rewound.row();
+            rows.insert(key, row);
+        }
+    }
 }
 
 /// A store in memory.

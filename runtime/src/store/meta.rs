@@ -108,10 +108,12 @@ impl Meta {
 
     /// The row of a store that holds an earlier state than it once acknowledged, under another epoch. Numbers and
     /// versions that it may have given out in the lost time do not come again, also when the same state is gone back to
-    /// twice: both follow the clock (`now_ms`, since 1970) where that is ahead.
-    pub(super) fn rewind(&mut self, now_ms: u64, epoch: String) {
+    /// twice: all follow the clock (`now_ms`, since 1970) where that is ahead. So does the feed: a place in it that an app
+    /// has from before is told apart from every place to come.
+    pub fn rewind(&mut self, now_ms: u64, epoch: String) {
         self.epoch = epoch;
         self.ceiling = self.ceiling.saturating_add(REWIND_NUMBERS).max(now_ms);
+        self.feed_head = self.feed_head.saturating_add(REWIND_NUMBERS).max(now_ms);
         // Less than one version a second and entity is given out, so seconds are ahead of them.
         self.version_floor = self
             .version_floor
@@ -263,11 +265,15 @@ mod tests {
         second.rewind(1_800_000_010_000, "b".to_owned());
         assert!(first.ceiling >= 1_800_000_000_000 && second.ceiling > first.ceiling);
         assert!(first.version_floor == 1_800_000_000 && second.version_floor > first.version_floor);
+        assert!(first.feed_head > some_row().feed_head && second.feed_head > first.feed_head);
         // A clock that stands at its beginning.
         let mut third = some_row();
         third.rewind(0, "c".to_owned());
         assert!(third.ceiling > some_row().ceiling + (1 << 31));
         assert!(third.version_floor > 999_999);
+        assert!(third.feed_head > some_row().feed_head + (1 << 31));
+        // As a number in any app's JSON, many times over.
+        assert!(second.feed_head < 1 << 53);
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub struct FeedRow {
     pub token_id: Option<String>,
     /// The change's id.
     pub change_id: Option<String>,
+    /// When it was written, corrected. None: by a version that did not note it.
+    #[serde(default)]
+    pub at: Option<Millis>,
 }
 
 /// Who made a feed entry.

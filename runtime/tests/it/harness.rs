@@ -1,6 +1,8 @@
-//! What every test here stands on: JSON as text, waiting for conditions, and the real data. It knows neither the
-//! outlet nor the cloud.
+//! What every test here stands on: JSON as text, waiting for conditions, the real data, dice, and disks that can fail.
+//! It knows neither the outlet nor the cloud.
 
+pub mod dice;
+pub mod disk;
 pub mod json_text;
 pub mod northwind;
 pub mod wait;

@@ -5,16 +5,21 @@ mod calls;
 mod hooks;
 mod process;
 mod reply;
+mod session;
 
 pub use hooks::{Hook, WEBHOOK_SECRET, stamp};
+pub use process::Process;
 pub use reply::Reply;
+pub use session::Session;
 
 use crate::harness::wait;
 use crate::scripted_cloud::ScriptedCloud;
-use process::{Process, free_port};
+use process::free_port;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The id every outlet here has.
@@ -32,6 +37,8 @@ pub struct Setup {
     env: BTreeMap<String, String>,
     dir: Arc<TempDir>,
     quick: bool,
+    /// Whose process it is; none: the test's.
+    user: Option<u32>,
     /// What must answer before it counts as up.
     probe: &'static str,
 }
@@ -52,6 +59,7 @@ impl Setup {
             env: BTreeMap::new(),
             dir: Arc::new(tempfile::tempdir().expect("a temporary directory")),
             quick: true,
+            user: None,
             probe: "/readyz",
         };
         let data = setup.data_dir().to_str().expect("a path in UTF-8").to_owned();
@@ -88,6 +96,24 @@ impl Setup {
         self
     }
 
+    /// The same as a user who owns nothing; says why where that cannot be.
+    pub fn as_nobody(&self) -> Result<Self, String> {
+        let binary = Path::new(env!("CARGO_BIN_EXE_selaras"));
+        let closed = binary.ancestors().find(|path| {
+            let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
+            mode & 0o005 != 0o005
+        });
+        if let Some(path) = closed {
+            return Err(format!("{} is closed to other users", path.display()));
+        }
+        // The working directory and the log are not what it is to be kept from.
+        std::fs::set_permissions(self.dir(), std::fs::Permissions::from_mode(0o755))
+            .map_err(|error| error.to_string())?;
+        let mut setup = self.clone();
+        setup.user = Some(65_534);
+        Ok(setup)
+    }
+
     /// The data directory, for what a test puts there beforehand.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -105,8 +131,7 @@ impl Setup {
 
     /// Starts it, waits until it is ready, and logs in.
     pub async fn start(self) -> Outlet {
-        let mut outlet = self.launch().await;
-        outlet.login().await;
+        let outlet = self.launch_as_admin().await;
         if outlet.setup.quick {
             let quick = r#"{"initial_backoff_seconds":1,"max_backoff_seconds":1,"push_delay_ms":10}"#;
             outlet
@@ -118,48 +143,80 @@ impl Setup {
         outlet
     }
 
+    /// Starts it, waits until it is ready, and logs in; nothing is changed.
+    pub async fn launch_as_admin(self) -> Outlet {
+        let mut outlet = self.launch().await;
+        outlet.login().await;
+        outlet
+    }
+
     /// Starts it and waits until it is ready; nobody is logged in.
     pub async fn launch(self) -> Outlet {
-        let http = selaras::cloud::plain_client().expect("a client");
         loop {
-            let port = free_port();
-            let mut process = Process::spawn(&self.env, port, self.dir.path());
-            let base = format!("http://127.0.0.1:{port}");
-            let up = wait::until("the outlet to be ready", || {
-                let ready = http.get(format!("{base}{}", self.probe)).send();
-                let ended = process.ended();
-                async move {
-                    match ended {
-                        Some(_) => Some(false),
-                        None => ready.await.is_ok_and(|r| r.status().is_success()).then_some(true),
-                    }
-                }
-            })
-            .await;
-            if up {
-                return Outlet {
-                    setup: self,
-                    process,
-                    base,
-                    http,
-                    token: None,
-                };
+            match self.attempt(wait::DEADLINE).await {
+                Attempt::Up(outlet) => return *outlet,
+                // Another process may have taken the port in between; anything else is a failure.
+                Attempt::Ended(_, log) if log.to_lowercase().contains("address already in use") => {}
+                Attempt::Ended(_, log) => panic!("the outlet ended at once:\n{log}"),
+                Attempt::Hangs(log) => panic!("the outlet is not ready after {:?}:\n{log}", wait::DEADLINE),
             }
-            // Another process may have taken the port in between; anything else is a failure.
-            let log = process.log();
-            assert!(
-                log.to_lowercase().contains("in use"),
-                "the outlet ended at once:\n{log}"
-            );
         }
+    }
+
+    /// Starts it and sees what comes of it within so long.
+    pub async fn attempt(&self, at_most: Duration) -> Attempt {
+        let mut begun = self.begin();
+        let up = wait::within(at_most, || {
+            let ready = begun.http.get(format!("{}{}", begun.base, self.probe)).send();
+            let ended = begun.process.ended();
+            async move {
+                match ended {
+                    Some(code) => Some(Some(code)),
+                    None => ready.await.is_ok_and(|r| r.status().is_success()).then_some(None),
+                }
+            }
+        })
+        .await;
+        match up {
+            Some(None) => Attempt::Up(Box::new(begun)),
+            Some(Some(code)) => Attempt::Ended(code, begun.log()),
+            None => Attempt::Hangs(begun.log()),
+        }
+    }
+
+    /// Starts the process and waits for nothing.
+    pub fn begin(&self) -> Outlet {
+        let port = free_port();
+        Outlet {
+            process: Process::spawn(&["serve"], &self.env, port, self.dir.path(), None),
+            setup: self.clone(),
+            base: format!("http://127.0.0.1:{port}"),
+            http: selaras::cloud::plain_client().expect("a client"),
+            token: None,
+        }
+    }
+
+    /// Starts another command of the binary.
+    pub fn command(&self, args: &[&str]) -> Process {
+        Process::spawn(args, &self.env, 0, self.dir.path(), self.user)
     }
 
     /// Starts it where it must refuse to start; answers its exit code and what it said.
     pub async fn refuses_to_start(self) -> (i32, String) {
-        let mut process = Process::spawn(&self.env, free_port(), self.dir.path());
+        let mut process = self.command(&["serve"]);
         let code = process.wait().await;
         (code, process.log())
     }
+}
+
+/// What came of a start.
+pub enum Attempt {
+    /// It is up; nobody is logged in.
+    Up(Box<Outlet>),
+    /// It ended, with this exit code (-1: by a signal) and these words.
+    Ended(i32, String),
+    /// Neither within the time; it was killed. Its words.
+    Hangs(String),
 }
 
 /// A running outlet. Dropping it kills it; in a failing test its log is printed.
@@ -169,40 +226,6 @@ pub struct Outlet {
     base: String,
     http: reqwest::Client,
     token: Option<String>,
-}
-
-/// An app that is logged in.
-#[derive(Clone)]
-pub struct Session {
-    base: String,
-    http: reqwest::Client,
-    token: String,
-}
-
-impl Session {
-    /// Puts a document; answers the status, or none when no answer came.
-    pub async fn put(&self, path: &str, document: String) -> Option<u16> {
-        self.put_to(&self.base, path, document).await
-    }
-
-    /// The same, with this login, at another outlet.
-    pub async fn put_at(&self, outlet: &Outlet, path: &str, document: String) -> Option<u16> {
-        self.put_to(&outlet.base, path, document).await
-    }
-
-    async fn put_to(&self, base: &str, path: &str, document: String) -> Option<u16> {
-        let request = self
-            .http
-            .put(format!("{base}{path}"))
-            .bearer_auth(&self.token)
-            .header("content-type", "application/json")
-            .body(document);
-        request
-            .send()
-            .await
-            .ok()
-            .map(|response| response.status().as_u16())
-    }
 }
 
 impl Outlet {
@@ -216,16 +239,17 @@ impl Outlet {
         &self.setup
     }
 
-    /// Its address and login, for an app that goes on when the outlet is gone.
-    pub fn session(&self) -> Session {
-        Session {
-            base: self.base.clone(),
-            http: self.http.clone(),
-            token: self.token.clone().expect("somebody is logged in"),
-        }
+    /// Where commands that talk to it are run.
+    pub fn beside(&self) -> Setup {
+        self.setup.clone().env("SERVER_PORT", self.port())
     }
 
-    /// What it has logged.
+    /// Its exit code, once it has ended.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.process.ended()
+    }
+
+    /// What it has logged since it was started.
     pub fn log(&self) -> String {
         self.process.log()
     }
@@ -238,7 +262,12 @@ impl Outlet {
         self.setup.clone()
     }
 
-    /// SIGKILL, as a power cut. Answers what it can be started with again.
+    /// Its address on the outlet's machine: where its commands find it.
+    fn port(&self) -> &str {
+        self.base.rsplit(':').next().expect("invariant: a base with a port")
+    }
+
+    /// SIGKILL: the process is gone at once. Answers what it can be started with again.
     pub async fn kill(mut self) -> Setup {
         self.process.kill();
         self.process.wait().await;

@@ -9,7 +9,7 @@ mod state;
 
 pub use fault::{Call, Fault};
 pub use feed::CHECKPOINT_ZERO;
-pub use state::State;
+pub use state::{Entity, State};
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::TcpListener;
@@ -144,16 +144,30 @@ impl ScriptedCloud {
 
     /// Every request so far.
     pub fn requests(&self) -> Vec<Recorded> {
-        self.shared
-            .recorded
-            .lock()
-            .expect("no test panics while it holds the records")
-            .clone()
+        self.recorded().clone()
     }
 
     /// The requests of one call.
     pub fn calls(&self, call: Call) -> Vec<Recorded> {
         self.requests().into_iter().filter(|r| r.call == call).collect()
+    }
+
+    /// How many requests of one call came since the start, or since they were forgotten.
+    pub fn count(&self, call: Call) -> usize {
+        let recorded = self.recorded();
+        recorded.iter().filter(|r| r.call == call).count()
+    }
+
+    /// Lets go of the requests so far.
+    pub fn forget_requests(&self) {
+        self.recorded().clear();
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, Vec<Recorded>> {
+        self.shared
+            .recorded
+            .lock()
+            .expect("no test panics while it holds the records")
     }
 
     fn script(&self) -> MutexGuard<'_, fault::Script> {

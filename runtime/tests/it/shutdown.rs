@@ -1,6 +1,5 @@
-//! Stopping: on request, in the middle of things, and by force.
+//! Stopping on request, and in the middle of things. By force: see `crash.rs`.
 
-use crate::harness::json_text::content;
 use crate::harness::wait;
 use crate::outlet::{Outlet, Setup};
 use crate::scripted_cloud::{Call, Fault, ScriptedCloud};
@@ -53,36 +52,4 @@ async fn sigterm_ends_a_long_poll_early() {
     outlet.stop().await;
     let polled = poll.await.unwrap();
     assert_eq!(polled.status, 200, "{}", polled.text);
-}
-
-#[tokio::test]
-async fn a_second_one_in_the_same_directory_does_not_start() {
-    let outlet = Setup::without_cloud().start().await;
-    let (code, said) = outlet.setup().clone().refuses_to_start().await;
-    assert_ne!(code, 0);
-    assert!(!said.contains("panicked"), "{said}");
-    outlet.put("product", "p", "{}").await.expect(201);
-    outlet.stop().await;
-}
-
-#[tokio::test]
-async fn being_killed_over_and_over_while_it_works_loses_and_repeats_nothing() {
-    let cloud = ScriptedCloud::start().await;
-    let mut outlet = Outlet::of(&cloud).await;
-    let orders = crate::harness::northwind::of("order");
-    for part in orders.chunks(120) {
-        let seen = cloud.calls(Call::Batch).len();
-        outlet.hand_over(part).await;
-        wait::until_true("the next batch to leave", || {
-            cloud.calls(Call::Batch).len() > seen
-        })
-        .await;
-        outlet = outlet.kill().await.start().await;
-    }
-    outlet.settle().await;
-    let state = cloud.state();
-    for line in &orders {
-        assert_eq!(state.content("order", &line.id), Some(content(&line.document)));
-        assert_eq!(state.times_applied("order", &line.id), 1, "{}", line.id);
-    }
 }

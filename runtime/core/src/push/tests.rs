@@ -382,15 +382,3 @@ fn a_parked_item_of_unknown_outcome_is_attempted_again_when_it_is_retried() {
     assert!(case.entity.is_attempted());
     assert!(!case.step(|entity| retry(entity, 1)), "it is not failed any more");
 }
-
-#[test]
-fn an_echo_settles_only_what_was_sent() {
-    let mut case = Case::synced();
-    case.put("2");
-    let echo = update("2", 4);
-    assert!(!case.step(|entity| settle_echo(entity, &echo, true)));
-    case.attempt();
-    assert!(!case.step(|entity| settle_echo(entity, &deletion(4), false)));
-    assert!(case.step(|entity| settle_echo(entity, &echo, true)));
-    assert!(case.entity.items.is_empty());
-}

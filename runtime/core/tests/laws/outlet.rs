@@ -3,6 +3,8 @@
 
 use crate::cloud::Cloud;
 use selaras_core::accept::{Incoming, accept};
+use selaras_core::doubt::doubt;
+use selaras_core::echo::settle_echo;
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityKey};
 use selaras_core::item::{Item, ItemState};
@@ -19,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const NOW: Millis = Millis(1_000_000);
 
 /// What an item said when it was sent first.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Said {
     operation: Operation,
     snapshot: Option<Doc>,
@@ -44,6 +46,19 @@ pub struct Outlet {
     names: BTreeSet<CloudId>,
     /// Updates that were taken into account.
     taken: Vec<Update>,
+    /// What apps saw as each version, whatever became of the store.
+    seen: BTreeMap<u64, Option<Doc>>,
+    /// The store as it was once.
+    copy: Option<Copied>,
+}
+
+/// What a copy of the store holds, with what belongs to it.
+#[derive(Clone)]
+struct Copied {
+    entity: Entity,
+    said: BTreeMap<String, Said>,
+    names: BTreeSet<CloudId>,
+    taken: Vec<Update>,
 }
 
 impl Outlet {
@@ -56,7 +71,36 @@ impl Outlet {
             said: BTreeMap::new(),
             names: BTreeSet::new(),
             taken: Vec::new(),
+            seen: BTreeMap::new(),
+            copy: None,
         }
+    }
+
+    /// Copies the store.
+    pub fn copy(&mut self) {
+        self.copy = Some(Copied {
+            entity: self.entity.clone(),
+            said: self.said.clone(),
+            names: self.names.clone(),
+            taken: self.taken.clone(),
+        });
+    }
+
+    /// The process ends and starts again on the copy. False: there is none.
+    pub fn rewind(&mut self) -> bool {
+        let Some(copy) = self.copy.clone() else {
+            return false;
+        };
+        let floor = self.entity.version_floor;
+        self.flight = None;
+        self.entity = copy.entity;
+        self.said = copy.said;
+        self.names = copy.names;
+        self.taken = copy.taken;
+        // Whenever it was copied: a store that went back is ahead of all that was given out, each time anew.
+        self.entity.version_floor = floor + 1_000_000;
+        self.commit(|entity| doubt(entity));
+        true
     }
 
     /// One commit, with the laws that hold over every one.
@@ -76,9 +120,18 @@ impl Outlet {
         assert_eq!(new.waiting as usize, self.entity.items.len());
         let behind = self.entity.items.iter().skip(1);
         assert!(
-            behind.clone().all(|item| item.state == ItemState::Pending),
+            behind
+                .clone()
+                .all(|item| item.state == ItemState::Pending || item.doubted),
             "only the head is sent"
         );
+        if new.version > 0 {
+            let shown = self.seen.entry(new.version).or_insert_with(|| new.doc.clone());
+            assert!(
+                same_state(shown.as_ref(), new.doc.as_ref()),
+                "rule 3: a version has one document, also when the store went back in time"
+            );
+        }
         let orders: Vec<u64> = self.entity.items.iter().map(|item| item.order).collect();
         assert!(
             orders.is_sorted(),
@@ -220,7 +273,7 @@ impl Outlet {
         let record = &self.entity.record;
         update.cloud_id.as_ref().is_some_and(|id| self.names.contains(id))
             || record.version == 0
-            || record.answers_to_local_id()
+            || self.entity.answers_to_local_id()
     }
 
     /// An update arrives by pull or webhook.
@@ -228,6 +281,7 @@ impl Outlet {
         if !self.is_meant(update) || is_stale(&self.entity, update) {
             return;
         }
+        self.commit(|entity| settle_echo(entity, update, &seen(update)));
         let record = &self.entity.record;
         if !self.entity.items.is_empty() || record.conflict.is_some() || record.inbox.is_some() {
             return self.commit(|entity| put_in_inbox(entity, update));
@@ -261,7 +315,8 @@ impl Outlet {
             }
             received
         });
-        if before.is_unsynced() {
+        // What is in doubt may turn out to be at the cloud, with what followed it there.
+        if before.is_unsynced() && !before.items.iter().any(|item| item.doubted) {
             assert!(
                 same_state(before.record.doc.as_ref(), self.entity.record.doc.as_ref()),
                 "promise 4: an unsynced document is not replaced without a verdict: {received:?}"

@@ -144,6 +144,14 @@ pub struct SyncSettings {
     pub conflict_retention_days: u32,
     /// Days the documents of tombstones are kept.
     pub tombstone_retention_days: u32,
+    /// Hours the `Idempotency-Key` of a request is remembered.
+    pub idempotency_retention_hours: u32,
+    /// Days apps' own change_ids are remembered.
+    pub change_id_retention_days: u32,
+    /// Days the feed's entries are kept.
+    pub feed_retention_days: u32,
+    /// The most entries of the feed that are kept.
+    pub feed_max_entries: u32,
 }
 
 impl Default for SyncSettings {
@@ -163,6 +171,11 @@ impl Default for SyncSettings {
             log_retention_days: 30,
             conflict_retention_days: 90,
             tombstone_retention_days: 90,
+            // A till that was switched off with a request unanswered on Friday evening repeats it on Monday morning.
+            idempotency_retention_hours: 72,
+            change_id_retention_days: 30,
+            feed_retention_days: 7,
+            feed_max_entries: 1_000_000,
         }
     }
 }

@@ -61,6 +61,8 @@ pub enum FeedError {
     /// `since` is no longer (or not yet) part of this feed: list again.
     #[error("the feed begins at {oldest} and ends at {head}")]
     Truncated {
+        /// The life of the store these numbers belong to.
+        epoch: String,
         /// The oldest entry that is kept.
         oldest: u64,
         /// The newest.

@@ -43,10 +43,27 @@ pub struct Status {
     pub clock_offset_ms: Option<i64>,
     /// Plugins that were refused at start: name or file, and why.
     pub plugin_problems: Vec<(String, String)>,
+    /// That the store went back in time, if it ever did.
+    pub rewound: Option<WentBack>,
     /// The store and its backups.
     pub store: StoreView,
     /// How the store is.
     pub store_health: StoreHealth,
+}
+
+/// That the store holds an earlier state than it once acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WentBack {
+    /// When it was done or noticed, by this machine's clock.
+    pub at: Millis,
+    /// `restored`, `restored_by_itself`, `repaired`, `truncated` or `emptied`.
+    pub cause: &'static str,
+    /// In words: what was found, where the old files are.
+    pub detail: String,
+    /// Groups of commits that are known to be missing.
+    pub lost_commits: Option<u64>,
+    /// Everything was pulled from the cloud since; before that nothing is pushed.
+    pub pulled: bool,
 }
 
 /// How a run ended.

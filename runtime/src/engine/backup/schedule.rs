@@ -19,12 +19,12 @@ const SOON_MS: u64 = 3_600_000;
 impl Engine {
     /// Makes backups until `stop`. Its owner waits for it.
     pub async fn keep_backups(self, stop: CancellationToken) {
-        let Some(every_ms) = self.inner.backups.policy.every_ms else {
-            return;
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.make_backups(every_ms) => {}
+        match self.inner.backups.policy.every_ms {
+            None => stop.cancelled().await,
+            Some(every_ms) => tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.make_backups(every_ms) => {}
+            },
         }
         // One under way ends before its engine does.
         drop(self.inner.backups.making.lock().await);

@@ -86,6 +86,20 @@ pub(super) fn check_sync(sync: &SyncSettings) -> Result<(), ConfigError> {
         7,
         3_650,
     );
+    within(
+        "idempotency_retention_hours",
+        sync.idempotency_retention_hours,
+        1,
+        8_760,
+    );
+    within(
+        "change_id_retention_days",
+        sync.change_id_retention_days,
+        1,
+        3_650,
+    );
+    within("feed_retention_days", sync.feed_retention_days, 1, 3_650);
+    within("feed_max_entries", sync.feed_max_entries, 100, 100_000_000);
     if !(1.0..=10.0).contains(&sync.backoff_multiplier) {
         problems.push(("backoff_multiplier".to_owned(), "1 to 10".to_owned()));
     }

@@ -107,12 +107,13 @@ impl From<QueryError> for ApiError {
 impl From<FeedError> for ApiError {
     fn from(error: FeedError) -> Self {
         match error {
-            FeedError::Truncated { oldest, head } => Self::gone(
+            FeedError::Truncated { epoch, oldest, head } => Self::gone(
                 "feed_truncated",
                 format!(
-                    "the feed holds {oldest} to {head}: list the entities again and go on with since={head}"
+                    "this place in the feed is gone: note head ({head}), list the entities again, then go on with since={head}"
                 ),
             )
+            .data(serde_json::json!({ "epoch": epoch, "oldest": oldest, "head": head }))
             .detail(
                 "since",
                 format!("must be from {} to {head}", oldest.saturating_sub(1)),

@@ -60,6 +60,15 @@ fn overlay(mut settings: SyncSettings, mut fields: Fields<'_>) -> Result<SyncSet
     set(f, k, "log_retention_days", &mut s.log_retention_days);
     set(f, k, "conflict_retention_days", &mut s.conflict_retention_days);
     set(f, k, "tombstone_retention_days", &mut s.tombstone_retention_days);
+    set(
+        f,
+        k,
+        "idempotency_retention_hours",
+        &mut s.idempotency_retention_hours,
+    );
+    set(f, k, "change_id_retention_days", &mut s.change_id_retention_days);
+    set(f, k, "feed_retention_days", &mut s.feed_retention_days);
+    set(f, k, "feed_max_entries", &mut s.feed_max_entries);
     fields.only(&known);
     fields.finish()?;
     Ok(settings)
@@ -108,6 +117,10 @@ mod tests {
             log_retention_days: 21,
             conflict_retention_days: 22,
             tombstone_retention_days: 23,
+            idempotency_retention_hours: 24,
+            change_id_retention_days: 25,
+            feed_retention_days: 26,
+            feed_max_entries: 2700,
         };
         let doc = Doc::parse(&serde_json::to_string(&given).unwrap()).unwrap();
         assert_eq!(overlay(SyncSettings::default(), object(&doc)).unwrap(), given);

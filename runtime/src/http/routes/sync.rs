@@ -1,6 +1,8 @@
 //! Where the sync stands, starting a run, and the log of runs.
 
-use crate::engine::api::{LogEntry, LogFilter, RunReport, RunStatus, Status, StoreHealth, StoreView};
+use crate::engine::api::{
+    LogEntry, LogFilter, RunReport, RunStatus, Status, StoreHealth, StoreView, WentBack,
+};
 use crate::http::extract::{ListKind, Params, encode_cursor};
 use crate::http::reply::{self, Raw};
 use crate::http::{ApiError, Shared};
@@ -33,6 +35,7 @@ struct StatusBody<'a> {
 
 #[derive(Serialize)]
 struct StoreBody<'a> {
+    rewound: Option<RewoundBody<'a>>,
     state: &'static str,
     error: Option<&'a str>,
     accepts_changes: bool,
@@ -43,6 +46,15 @@ struct StoreBody<'a> {
     recovered: Vec<StepBody<'a>>,
     last_backup: Option<BackupBody>,
     backup_error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RewoundBody<'a> {
+    at: String,
+    cause: &'static str,
+    detail: &'a str,
+    lost_commits: Option<u64>,
+    pulled: bool,
 }
 
 #[derive(Serialize)]
@@ -59,8 +71,15 @@ struct BackupBody {
 }
 
 impl<'a> StoreBody<'a> {
-    fn of(store: &'a StoreView, health: &'a StoreHealth) -> Self {
+    fn of(store: &'a StoreView, health: &'a StoreHealth, rewound: Option<&'a WentBack>) -> Self {
         Self {
+            rewound: rewound.map(|rewound| RewoundBody {
+                at: rewound.at.to_rfc3339(),
+                cause: rewound.cause,
+                detail: &rewound.detail,
+                lost_commits: rewound.lost_commits,
+                pulled: rewound.pulled,
+            }),
             state: health.state,
             error: health.error.as_deref(),
             accepts_changes: health.accepts_changes,
@@ -116,7 +135,7 @@ impl<'a> From<&'a Status> for StatusBody<'a> {
                 .iter()
                 .map(|(plugin, problem)| PluginProblem { plugin, problem })
                 .collect(),
-            store: StoreBody::of(&status.store, &status.store_health),
+            store: StoreBody::of(&status.store, &status.store_health, status.rewound.as_ref()),
         }
     }
 }

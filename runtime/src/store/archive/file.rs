@@ -12,6 +12,9 @@ use std::{
 
 /// What a file that is not whole yet is called, behind its name to be.
 const PARTIAL: &str = ".partial";
+/// What is written between two syncs. Commits of the store wait for what the disk was given before them, so that must not
+/// become much.
+const SYNC_EVERY_BYTES: usize = 8 << 20;
 
 /// A file in the making, readable by its owner alone. Dropped before [`NewFile::keep`] it leaves nothing behind; killed,
 /// it leaves a `.partial`, which the next try for the same name takes over.
@@ -22,6 +25,7 @@ pub struct NewFile {
     path: PathBuf,
     replace: bool,
     kept: bool,
+    unsynced: usize,
 }
 
 impl NewFile {
@@ -49,6 +53,7 @@ impl NewFile {
             path: path.to_owned(),
             replace,
             kept: false,
+            unsynced: 0,
         })
     }
 
@@ -75,7 +80,13 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let len = self.file.write(bytes)?;
+        self.unsynced += len;
+        if self.unsynced >= SYNC_EVERY_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,8 +1,9 @@
 //! Entities out as lines, and lines in as changes.
 
-use super::commands::{Ran, command, selaras};
+use super::commands::{Ran, command, selaras, spawn};
 use crate::harness::json_text::{number_at, string_at};
 use crate::harness::northwind;
+use crate::harness::wait;
 use crate::outlet::{Outlet, Setup};
 use crate::scripted_cloud::ScriptedCloud;
 use std::fs;
@@ -134,6 +135,40 @@ async fn a_bad_line_ends_an_import_by_its_number_and_the_corrected_file_goes_on_
     );
     let entities = outlet.list("thing").await;
     assert_eq!(entities.len(), 1200);
+    assert!(
+        entities
+            .iter()
+            .all(|entity| number_at(entity, "version") == Some(1))
+    );
+    outlet.stop().await;
+}
+
+#[tokio::test]
+async fn an_import_whose_outlet_is_killed_in_the_middle_takes_each_line_in_once_when_it_is_repeated() {
+    let outlet = Setup::without_cloud().start().await;
+    let file = outlet.setup().dir().join("lines");
+    let path = file.to_str().unwrap().to_owned();
+    let line =
+        |n: usize| format!("{{\"entity_type\":\"thing\",\"entity_id\":\"t-{n}\",\"data\":{{\"n\":{n}}}}}\n");
+    fs::write(&file, (0..6000).map(line).collect::<String>()).unwrap();
+    let importing = spawn(outlet.setup(), &["import", &path]);
+    wait::until("some lines to be in", || async {
+        (outlet.get("thing", "t-700").await.status == 200).then_some(())
+    })
+    .await;
+    let setup = outlet.kill().await;
+    let broken: Ran = importing.wait_with_output().unwrap().into();
+    let broken = broken.expect(1);
+    assert!(broken.err.contains("broke off"), "{}", broken.err);
+
+    let outlet = setup.start().await;
+    let taken = outlet.list("thing").await.len();
+    assert!((700..6000).contains(&taken) && taken % 500 == 0, "{taken}");
+    let done = command(outlet.setup(), &["import", &path]).await.expect(0);
+    let told = format!("{} changes taken in, {taken} had been", 6000 - taken);
+    assert!(done.out.starts_with(&told), "{}", done.out);
+    let entities = outlet.list("thing").await;
+    assert_eq!(entities.len(), 6000);
     assert!(
         entities
             .iter()

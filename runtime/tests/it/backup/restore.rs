@@ -1,7 +1,6 @@
 //! What is refused, and that nothing is done then.
 
 use super::commands::{selaras, spawn};
-use super::restored;
 use crate::harness::wait;
 use crate::outlet::Setup;
 use std::fs;
@@ -118,17 +117,5 @@ async fn a_restore_that_is_killed_in_the_middle_can_be_done_again() {
     }
     let outlet = other.start().await;
     assert_eq!(outlet.list("thing").await.len(), 20);
-    outlet.stop().await;
-}
-
-#[tokio::test]
-async fn a_restored_outlet_goes_on_above_every_version_it_may_have_given_out() {
-    let (setup, file) = backed_up().await;
-    let outlet = setup.start().await;
-    let lost = outlet.put("thing", "1", r#"{"n":"lost"}"#).await.expect(200);
-    let setup = outlet.stop().await;
-    let outlet = restored(&setup, &file, "again").start().await;
-    let next = outlet.put("thing", "1", r#"{"n":"new"}"#).await.expect(200);
-    assert!(next.num("data.version") > lost.num("data.version"));
     outlet.stop().await;
 }

@@ -31,3 +31,17 @@ pub async fn until_true(what: &str, mut look: impl FnMut() -> bool) {
     })
     .await;
 }
+
+/// Looks until the condition gives a value, at most so long; none when it did not come.
+pub async fn within<T, F: Future<Output = Option<T>>>(
+    at_most: Duration,
+    mut look: impl FnMut() -> F,
+) -> Option<T> {
+    let deadline = Instant::now() + at_most;
+    loop {
+        if let Ok(Some(value)) = timeout_at(deadline, look()).await {
+            return Some(value);
+        }
+        timeout_at(deadline, sleep(LOOK_EVERY)).await.ok()?;
+    }
+}

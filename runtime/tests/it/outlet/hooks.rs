@@ -14,9 +14,9 @@ pub const WEBHOOK_SECRET: &str = "a webhook secret of the company";
 /// A webhook to be sent.
 #[derive(Clone)]
 pub struct Hook {
-    path: &'static str,
-    body: String,
-    headers: Vec<(&'static str, String)>,
+    pub(super) path: &'static str,
+    pub(super) body: String,
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 /// HMAC-SHA256.

@@ -5,13 +5,17 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-pub(super) struct Process {
+/// A process of the binary. Dropping it kills it; in a failing test the end of its log is printed.
+pub struct Process {
     child: Child,
     log: PathBuf,
+    /// Where its own words begin in the log.
+    log_from: u64,
 }
 
 /// A port nobody listens on, below those that the system gives to outgoing connections, and not given to another
@@ -31,26 +35,38 @@ pub(super) fn free_port() -> u16 {
 }
 
 impl Process {
-    pub fn spawn(env: &BTreeMap<String, String>, port: u16, dir: &Path) -> Self {
+    pub(super) fn spawn(
+        args: &[&str],
+        env: &BTreeMap<String, String>,
+        port: u16,
+        dir: &Path,
+        user: Option<u32>,
+    ) -> Self {
         let log = dir.join("log");
         let out = File::options()
             .create(true)
             .append(true)
             .open(&log)
             .expect("a log file");
+        let log_from = out.metadata().expect("a file has a size").len();
         let err = out.try_clone().expect("a second handle");
-        let child = Command::new(env!("CARGO_BIN_EXE_selaras"))
-            .arg("serve")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selaras"));
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        let child = command
+            .args(args)
             .env_clear()
-            .envs(env)
+            // Zero, any port, unless it is said.
             .env("SERVER_PORT", port.to_string())
+            .envs(env)
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
             .spawn()
             .expect("the binary starts");
-        Self { child, log }
+        Self { child, log, log_from }
     }
 
     /// Its exit code, once it has ended; -1 when a signal ended it.
@@ -59,6 +75,7 @@ impl Process {
         Some(status.code().unwrap_or(-1))
     }
 
+    /// Waits for its end; its exit code.
     pub async fn wait(&mut self) -> i32 {
         wait::until("the outlet to exit", || {
             let ended = self.ended();
@@ -67,17 +84,27 @@ impl Process {
         .await
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGTERM.
     pub fn terminate(&self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("SIGTERM reaches the child");
     }
 
+    /// SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().expect("SIGKILL reaches the child");
     }
 
+    /// What it has said.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        let all = std::fs::read(&self.log).unwrap_or_default();
+        let from = usize::try_from(self.log_from).expect("invariant: a log that fits memory");
+        String::from_utf8_lossy(all.get(from..).unwrap_or_default()).into_owned()
     }
 }
 

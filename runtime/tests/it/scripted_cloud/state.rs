@@ -122,6 +122,29 @@ impl State {
         cloud_id
     }
 
+    /// Headquarters make or change an entity under an id that the outlet is to use too; answers the cloud's id and the
+    /// version.
+    pub fn set(&mut self, entity_type: &str, local_id: &str, data: &str) -> (String, u64) {
+        let known = self.find(entity_type, local_id).map(|e| e.cloud_id.clone());
+        let cloud_id = known.unwrap_or_else(|| format!("hq-{entity_type}-{local_id}"));
+        let version = self.write(entity_type, &cloud_id, Some(local_id), Some(data), "hq", None);
+        (cloud_id, version)
+    }
+
+    /// An entity as an earlier cloud left it; the feed goes on after its place.
+    pub fn adopt(&mut self, entity: Entity) {
+        self.seq = self.seq.max(entity.seq);
+        self.entities.insert(entity.cloud_id.clone(), entity);
+    }
+
+    /// Takes over what another cloud holds and remembers.
+    pub fn take_after(&mut self, other: &State) {
+        self.entities.clone_from(&other.entities);
+        self.remembered.clone_from(&other.remembered);
+        self.refused.clone_from(&other.refused);
+        self.seq = other.seq;
+    }
+
     /// Headquarters change an entity that an outlet made.
     pub fn edit(&mut self, entity_type: &str, local_id: &str, data: &str) {
         let cloud_id = self.known(entity_type, local_id);
