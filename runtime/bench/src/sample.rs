@@ -38,6 +38,7 @@ fn feed(entity: &Entity, origin: Origin, change_id: Option<String>) -> Vec<u8> {
         origin,
         token_id: change_id.as_ref().map(|_| "tok-1".to_owned()),
         change_id,
+        at: Some(NOW),
     })
 }
 
