@@ -76,6 +76,9 @@ enum Command {
         /// Read all of it.
         #[arg(long)]
         deep: bool,
+        /// The process that asks; this one ends with it.
+        #[arg(long)]
+        parent: u32,
     },
     /// Read what can be read of a broken store into a new one: the same.
     #[command(hide = true)]
@@ -84,6 +87,9 @@ enum Command {
         from: PathBuf,
         /// The new one's.
         to: PathBuf,
+        /// The process that asks; this one ends with it.
+        #[arg(long)]
+        parent: u32,
     },
     /// Look at the configuration.
     Config {
@@ -138,11 +144,13 @@ pub fn main() -> ExitCode {
         Command::Import { again, file } => configured().and_then(|config| import::run(&config, &file, again)),
         Command::Compact => configured().and_then(|config| compact::run(&config)),
         Command::Doctor => configured().and_then(|config| doctor::run(&config)),
-        Command::StoreProbe { dir, deep } => {
+        Command::StoreProbe { dir, deep, parent } => {
+            probe::end_with_parent(parent);
             probe::answer(&dir, deep);
             Ok(ExitCode::SUCCESS)
         }
-        Command::StoreSalvage { from, to } => {
+        Command::StoreSalvage { from, to, parent } => {
+            probe::end_with_parent(parent);
             salvage::answer(&from, &to);
             Ok(ExitCode::SUCCESS)
         }

@@ -14,9 +14,9 @@ pub fn settle_echo(entity: &mut Entity, update: &Update, seen: &Seen) -> u32 {
     let Some(last) = confirmed(entity, update, seen) else {
         return 0;
     };
-    for _ in 0..=last {
-        succeed(entity, update.cloud_id.clone(), None);
-    }
+    // What went before it is behind the cloud, too, and under lower numbers than this.
+    entity.items.drain(..last);
+    succeed(entity, update.cloud_id.clone(), None);
     u32::try_from(last + 1).unwrap_or(u32::MAX)
 }
 
@@ -29,8 +29,14 @@ fn confirmed(entity: &Entity, update: &Update, seen: &Seen) -> Option<usize> {
         .take_while(|item| item.state == ItemState::Attempted);
     let sent = sent.count();
     let named = |item: &Item| update.change_id.as_deref() == Some(item.change_id.as_str());
-    let same =
-        |item: &Item| !matches!(seen, Seen::Skipped(_)) && same_state(item.snapshot.as_ref(), seen.doc());
+    // The repeat of a former state is no echo of going back to it, nor what is said of a deleted predecessor.
+    let record = &entity.record;
+    let former = update
+        .cloud_id
+        .as_ref()
+        .is_some_and(|id| record.former_ids.contains(id));
+    let tells = !matches!(seen, Seen::Skipped(_)) && !former && !record.is_past(update, seen.doc());
+    let same = |item: &Item| tells && same_state(item.snapshot.as_ref(), seen.doc());
     let sent = &entity.items[..sent];
     let by_name = sent.iter().rposition(named);
     // Of several the first, so that none is passed over: a cloud that has them all knows the repeats.
@@ -74,6 +80,17 @@ mod tests {
         assert_eq!(echo(&mut case, &deletion(4)), 0);
         assert_eq!(echo(&mut case, &update("2", 4)), 1);
         assert!(case.entity.items.is_empty());
+    }
+
+    #[test]
+    fn the_repeat_of_a_former_state_is_no_echo_of_going_back_to_it() {
+        let mut case = Case::synced();
+        case.delete();
+        case.push(Some("c-1"), None);
+        case.put("1");
+        case.attempt();
+        assert_eq!(echo(&mut case, &update("1", 3)), 0);
+        assert_eq!(case.waiting().len(), 1);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use crate::store::rows::{Rows, put};
 use crate::store::{Batch, CommitError, Direction, keys};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -53,6 +55,8 @@ pub struct Accounts {
     slots: Arc<Semaphore>,
     /// What an unknown user's password is compared with.
     nobody: Arc<str>,
+    /// Users as last read, by id: who they are is still known while the store cannot be read.
+    seen: RwLock<HashMap<String, User>>,
 }
 
 impl Accounts {
@@ -61,6 +65,7 @@ impl Accounts {
         Self {
             slots: Arc::new(Semaphore::new(2)),
             nobody: Arc::from(hash("nobody has this password", random)),
+            seen: RwLock::default(),
         }
     }
 }
@@ -150,7 +155,29 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn user(&self, id: &str) -> Result<Option<User>, Unavailable> {
-        let row: Option<UserRow> = self.inner.rows.get(&keys::named(keys::USER, id.as_bytes()))?;
-        Ok(row.map(|row| row.user()))
+        let seen = &self.inner.accounts.seen;
+        match self
+            .inner
+            .rows
+            .get::<UserRow>(&keys::named(keys::USER, id.as_bytes()))
+        {
+            Ok(Some(row)) => {
+                let user = row.user();
+                // Written only when it is news: every request passes here.
+                if seen.read().get(id) != Some(&user) {
+                    seen.write().insert(id.to_owned(), user.clone());
+                }
+                Ok(Some(user))
+            }
+            Ok(None) => {
+                seen.write().remove(id);
+                Ok(None)
+            }
+            // Whoever was let in before may ask how the store is while it is being opened again.
+            Err(error) => match seen.read().get(id) {
+                Some(user) => Ok(Some(user.clone())),
+                None => Err(error.into()),
+            },
+        }
     }
 }

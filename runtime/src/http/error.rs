@@ -28,9 +28,9 @@ pub struct ApiError {
     code: &'static str,
     message: String,
     details: Vec<Detail>,
-    data: Option<serde_json::Value>,
+    data: Option<Box<serde_json::Value>>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// The failure envelope of the contract.
@@ -214,7 +214,7 @@ impl ApiError {
     /// Adds what the client needs to go on.
     #[must_use]
     pub fn data(mut self, data: serde_json::Value) -> Self {
-        self.data = Some(data);
+        self.data = Some(Box::new(data));
         self
     }
 
@@ -234,7 +234,7 @@ impl ApiError {
     /// Adds what the log should know and the client should not.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(cause.into().into_boxed_str());
         self
     }
 
@@ -271,7 +271,7 @@ impl ApiError {
             message: &self.message,
             request_id,
             details: &self.details,
-            data: self.data.as_ref(),
+            data: self.data.as_deref(),
         };
         serde_json::to_vec(&envelope).expect("invariant: an envelope of strings is JSON")
     }

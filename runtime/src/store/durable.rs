@@ -25,6 +25,9 @@ use super::{
     space::Space,
 };
 
+/// How often an export looks whether the store is rewritten by now.
+const SWAP_PAUSE: Duration = Duration::from_millis(10);
+
 /// A store that keeps itself. Dropping it closes it.
 pub struct DurableStore {
     shared: Arc<Shared>,
@@ -269,10 +272,14 @@ impl Store for DurableStore {
     }
 
     fn export(&self, sink: &mut dyn Sink) -> Result<(), StoreError> {
-        // Not under the lock: it may take long, and a store that is replaced meanwhile waits for it.
-        let store = match &*self.shared.state.read() {
-            State::Open(store) | State::Compacting(store) => store.clone(),
-            State::Down { error, .. } => return Err(StoreError::Stopped(error.clone())),
+        // Not under the lock: it may take long. One that is about to be replaced is not held.
+        let store = loop {
+            match &*self.shared.state.read() {
+                State::Open(store) => break store.clone(),
+                State::Compacting(_) => {}
+                State::Down { error, .. } => return Err(StoreError::Stopped(error.clone())),
+            }
+            thread::sleep(SWAP_PAUSE);
         };
         store.export(sink)
     }

@@ -122,6 +122,16 @@ pub fn look(dir: &Path, deep: bool) -> Result<Probed, Unusable> {
     Ok(inspect(&files, deep)?)
 }
 
+/// Makes this process, a child, end with its parent: it has the store locked. Ends it at once if the parent is gone already.
+pub fn end_with_parent(parent: u32) {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let set = set_parent_process_death_signal(Some(Signal::KILL));
+    let is_child = getppid().is_some_and(|pid| pid.as_raw_nonzero().get().unsigned_abs() == parent);
+    if set.is_err() || !is_child {
+        std::process::exit(1);
+    }
+}
+
 /// The other side of [`in_child`]: looks and prints the answer as a line of JSON.
 pub fn answer(dir: &Path, deep: bool) {
     let outcome = look(dir, deep);
@@ -155,6 +165,8 @@ pub(super) fn run_child(arguments: &[std::ffi::OsString], limit: Duration) -> Re
     // The running program, also when its file was replaced meanwhile.
     let mut child = Command::new(PathBuf::from("/proc/self/exe"))
         .args(arguments)
+        .arg("--parent")
+        .arg(std::process::id().to_string())
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -36,7 +36,14 @@ async fn what_was_acknowledged_survives_a_power_cut() {
             return;
         }
     };
-    play(cloud, setup, Ground::Disk(disk), count("SELARAS_CUTS", CUTS), "power cuts").await;
+    play(
+        cloud,
+        setup,
+        Ground::Disk(disk),
+        count("SELARAS_CUTS", CUTS),
+        "power cuts",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +66,10 @@ async fn play(cloud: ScriptedCloud, setup: Setup, ground: Ground, strikes: usize
         eprintln!("{what}: {} of {strikes}, {aim:?}", number + 1);
         shop.round(&ground, aim, &mut dice).await;
     }
-    eprintln!("{strikes} {what}, {}, nothing acknowledged was lost", shop.account());
+    eprintln!(
+        "{strikes} {what}, {}, nothing acknowledged was lost",
+        shop.account()
+    );
 }
 
 fn count(variable: &str, default: usize) -> usize {

@@ -27,10 +27,18 @@ async fn what_the_store_does_not_need_may_be_torn_garbage_or_gone() {
         ("an empty snapshot that was being written", |case| {
             fs::write(case.engine("snap.00000000000000FF.generating"), "").unwrap();
         }),
-        ("snapshots cut off", |case| case.each_snapshot(|path| truncate(path, |len| len / 2))),
-        ("empty snapshots", |case| case.each_snapshot(|path| truncate(path, |_| 0))),
-        ("snapshots of garbage", |case| case.each_snapshot(|path| fs::write(path, vec![0xA5; 4096]).unwrap())),
-        ("a mark of garbage", |case| fs::write(case.store("mark"), "not a mark").unwrap()),
+        ("snapshots cut off", |case| {
+            case.each_snapshot(|path| truncate(path, |len| len / 2))
+        }),
+        ("empty snapshots", |case| {
+            case.each_snapshot(|path| truncate(path, |_| 0))
+        }),
+        ("snapshots of garbage", |case| {
+            case.each_snapshot(|path| fs::write(path, vec![0xA5; 4096]).unwrap())
+        }),
+        ("a mark of garbage", |case| {
+            fs::write(case.store("mark"), "not a mark").unwrap()
+        }),
         ("no mark", |case| drop(fs::remove_file(case.store("mark")))),
     ];
     for (name, damage) in torn {
@@ -45,11 +53,17 @@ async fn what_the_store_does_not_need_may_be_torn_garbage_or_gone() {
 async fn a_store_that_lost_a_file_or_its_end_serves_and_says_what_is_lost() {
     let original = Original::make().await;
     let torn: [(&str, fn(&Case)); 8] = [
-        ("a conf cut off", |case| truncate(&case.engine("conf"), |len| len / 2)),
+        ("a conf cut off", |case| {
+            truncate(&case.engine("conf"), |len| len / 2)
+        }),
         ("an empty conf", |case| truncate(&case.engine("conf"), |_| 0)),
         ("no conf", |case| fs::remove_file(case.engine("conf")).unwrap()),
-        ("a db cut by some bytes", |case| truncate(&case.engine("db"), |len| len - 100)),
-        ("a db cut by some pages", |case| truncate(&case.engine("db"), |len| len - 40_000)),
+        ("a db cut by some bytes", |case| {
+            truncate(&case.engine("db"), |len| len - 100)
+        }),
+        ("a db cut by some pages", |case| {
+            truncate(&case.engine("db"), |len| len - 40_000)
+        }),
         ("half a db", |case| truncate(&case.engine("db"), |len| len / 2)),
         ("an empty db", |case| truncate(&case.engine("db"), |_| 0)),
         ("no db", |case| fs::remove_file(case.engine("db")).unwrap()),
@@ -63,7 +77,8 @@ async fn a_store_that_lost_a_file_or_its_end_serves_and_says_what_is_lost() {
 async fn garbled_pages_cost_the_least_possible_and_are_told() {
     let original = Original::make().await;
     let mut dice = Dice::of_this_run("damages");
-    let count = std::env::var("SELARAS_DAMAGES").map_or(DAMAGES, |n| n.parse().expect("SELARAS_DAMAGES is a number"));
+    let count =
+        std::env::var("SELARAS_DAMAGES").map_or(DAMAGES, |n| n.parse().expect("SELARAS_DAMAGES is a number"));
     for number in 0..count {
         let kinds: [(&str, fn(&std::path::Path, &mut Dice)); 3] = [
             ("pages of garbage", garble_pages),
@@ -73,7 +88,9 @@ async fn garbled_pages_cost_the_least_possible_and_are_told() {
         for (name, damage) in kinds {
             let mut own = dice.fork();
             let case = original
-                .damaged(&format!("{name}, {number}"), |case| damage(&case.engine("db"), &mut own))
+                .damaged(&format!("{name}, {number}"), |case| {
+                    damage(&case.engine("db"), &mut own)
+                })
                 .await;
             case.is_borne().await;
         }
@@ -92,7 +109,12 @@ async fn the_newest_backup_takes_the_place_of_what_cannot_be_repaired() {
     let outlet = case.serves().await;
     case.says_what_is_lost(&outlet).await;
     let status = outlet.status().await;
-    assert_eq!(status.str("data.store.rewound.cause"), "restored_by_itself", "{}", status.text);
+    assert_eq!(
+        status.str("data.store.rewound.cause"),
+        "restored_by_itself",
+        "{}",
+        status.text
+    );
     // The backup was made after everything was acknowledged, with the line down: it has it all.
     case.holds_every_document(&outlet).await;
     case.ends_well(outlet).await;
@@ -101,7 +123,9 @@ async fn the_newest_backup_takes_the_place_of_what_cannot_be_repaired() {
 #[tokio::test]
 async fn a_store_of_a_newer_program_is_refused_and_left_alone() {
     let original = Original::make().await;
-    let case = original.damaged("a newer format", |case| raise_format(&case.engine(""), 99)).await;
+    let case = original
+        .damaged("a newer format", |case| raise_format(&case.engine(""), 99))
+        .await;
     case.is_refused("newer program").await;
 }
 
@@ -140,4 +164,11 @@ async fn a_directory_that_may_not_be_read_is_refused_with_a_reason() {
     let outlet = case.serves().await;
     case.holds_everything(&outlet).await;
     assert_eq!(outlet.status().await.str("data.outlet_id"), OUTLET_ID);
+}
+
+#[tokio::test]
+async fn zz_keep() {
+    let original = Original::make().await;
+    let case = original.damaged("keep", |_| {}).await;
+    files::copy(&case.store(""), std::path::Path::new("/tmp/kept-store"));
 }

@@ -42,7 +42,11 @@ async fn on_a_small_disk(cloud: &ScriptedCloud, what: &str) -> Option<(Disk, Set
 /// Fills the disk until so many bytes are free.
 fn fill(disk: &Disk, free: u64) -> PathBuf {
     let path = disk.mount().join("filler");
-    let mut file = File::options().create(true).append(true).open(&path).expect("a file");
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .expect("a file");
     let block = vec![0x5A; 64 << 10];
     while disk.free_bytes() > free {
         let room = usize::try_from(disk.free_bytes() - free).expect("a small disk");
@@ -82,22 +86,32 @@ async fn below_the_watermark_changes_are_refused_and_everything_else_goes_on() {
         return;
     };
     let outlet = setup.start().await;
-    outlet.configure("sync", r#"{"push_delay_ms":3600000}"#).await.expect(200);
+    outlet
+        .configure("sync", r#"{"push_delay_ms":3600000}"#)
+        .await
+        .expect(200);
     outlet.put("product", "a", r#"{"n":1}"#).await.expect(201);
     let filler = fill(&disk, (WATERMARK_MIB - 2) << 20);
     accepts(&outlet, false).await;
     is_told_what_to_do(outlet.put("product", "b", r#"{"n":1}"#).await);
     is_told_what_to_do(outlet.patch("product", "a", r#"{"n":2}"#).await);
     is_told_what_to_do(outlet.delete("product", "a").await);
-    let list = r#"{"changes":[{"entity_type":"product","entity_id":"c","operation":"create","data":{"n":1}}]}"#;
+    let list =
+        r#"{"changes":[{"entity_type":"product","entity_id":"c","operation":"create","data":{"n":1}}]}"#;
     is_told_what_to_do(outlet.request("POST", "/api/v1/changes").json(list).await);
     is_told_what_to_do(outlet.hook(&hook(1)).await);
     // Reads, health and pushes.
-    assert_eq!(outlet.document("product", "a").await.as_deref(), Some(r#"{"n":1}"#));
+    assert_eq!(
+        outlet.document("product", "a").await.as_deref(),
+        Some(r#"{"n":1}"#)
+    );
     outlet.get("product", "b").await.expect(404);
     outlet.anonymous("GET", "/readyz").await.expect(200);
     outlet.settle().await;
-    assert_eq!(cloud.state().content("product", "a").as_deref(), Some(r#"{"n":1}"#));
+    assert_eq!(
+        cloud.state().content("product", "a").as_deref(),
+        Some(r#"{"n":1}"#)
+    );
     // Space is back.
     fs::remove_file(filler).unwrap();
     accepts(&outlet, true).await;
@@ -120,14 +134,19 @@ async fn a_backlog_that_fills_the_disk_drains_and_gives_the_space_back() {
     cloud.go_down();
     let mut acknowledged = 0;
     let full = loop {
-        let reply = outlet.put("receipt", &id(acknowledged), &document(acknowledged)).await;
+        let reply = outlet
+            .put("receipt", &id(acknowledged), &document(acknowledged))
+            .await;
         if !(200..300).contains(&reply.status) {
             break reply;
         }
         acknowledged += 1;
     };
     is_told_what_to_do(full);
-    assert!(acknowledged > 100, "the disk is full after {acknowledged} documents");
+    assert!(
+        acknowledged > 100,
+        "the disk is full after {acknowledged} documents"
+    );
     accepts(&outlet, false).await;
     cloud.behave();
     wait::until("the backlog to drain by itself", || async {
@@ -137,8 +156,14 @@ async fn a_backlog_that_fills_the_disk_drains_and_gives_the_space_back() {
     accepts(&outlet, true).await;
     assert_eq!(cloud.state().applied.len(), acknowledged, "each change once");
     for n in acknowledged - IDS..acknowledged {
-        assert_eq!(outlet.content("receipt", &id(n)).await, Some(content(&document(n))));
-        assert_eq!(cloud.state().content("receipt", &id(n)), Some(content(&document(n))));
+        assert_eq!(
+            outlet.content("receipt", &id(n)).await,
+            Some(content(&document(n)))
+        );
+        assert_eq!(
+            cloud.state().content("receipt", &id(n)),
+            Some(content(&document(n)))
+        );
         let state = cloud.state();
         let numbers: Vec<_> = state
             .applied_to("receipt", &id(n))
@@ -159,7 +184,10 @@ fn id(n: usize) -> String {
 }
 
 fn document(n: usize) -> String {
-    format!(r#"{{"n":{n},"text":"{}"}}"#, "receipt ".repeat(DOCUMENT_BYTES / 8))
+    format!(
+        r#"{{"n":{n},"text":"{}"}}"#,
+        "receipt ".repeat(DOCUMENT_BYTES / 8)
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,7 +197,10 @@ async fn a_disk_that_is_full_to_the_last_byte_loses_nothing_and_is_started_on() 
         return;
     };
     let outlet = setup.start().await;
-    outlet.configure("sync", r#"{"push_delay_ms":3600000}"#).await.expect(200);
+    outlet
+        .configure("sync", r#"{"push_delay_ms":3600000}"#)
+        .await
+        .expect(200);
     let acknowledged = write_until_it_is_full(&outlet, &disk).await;
     is_there(&outlet, &acknowledged).await;
     // A start on the full disk serves reads and pushes.
@@ -188,7 +219,10 @@ async fn a_disk_that_is_full_to_the_last_byte_loses_nothing_and_is_started_on() 
     outlet.put("product", "more", r#"{"n":1}"#).await.expect(201);
     let outlet = outlet.restart().await;
     is_there(&outlet, &acknowledged).await;
-    assert_eq!(outlet.document("product", "more").await.as_deref(), Some(r#"{"n":1}"#));
+    assert_eq!(
+        outlet.document("product", "more").await.as_deref(),
+        Some(r#"{"n":1}"#)
+    );
     outlet.stop().await;
 }
 
@@ -203,7 +237,10 @@ async fn write_until_it_is_full(outlet: &Outlet, disk: &Disk) -> BTreeMap<String
                 let id = format!("{app}-{}", n % 20);
                 let body = format!(r#"{{"n":{n},"text":"{}"}}"#, "x".repeat(2_000));
                 let path = format!("/api/v1/entities/product/{id}");
-                let reply = session.ask("PUT", &path, &body, &[]).await.expect("it does not crash");
+                let reply = session
+                    .ask("PUT", &path, &body, &[])
+                    .await
+                    .expect("it does not crash");
                 match reply.status {
                     200 | 201 => acknowledged.insert(id, n),
                     503 | 507 => return acknowledged,
@@ -227,7 +264,11 @@ async fn is_there(outlet: &Outlet, acknowledged: &BTreeMap<String, i64>) {
         .filter_map(|e| Some((string_at(e, "entity_id")?, number_at(e, "data.n")?)))
         .collect();
     for (id, n) in acknowledged {
-        assert!(held.get(id) >= Some(n), "{id}: {n} was acknowledged, {:?} is there", held.get(id));
+        assert!(
+            held.get(id) >= Some(n),
+            "{id}: {n} was acknowledged, {:?} is there",
+            held.get(id)
+        );
     }
 }
 
@@ -243,7 +284,10 @@ async fn after_an_error_of_the_disk_nothing_is_acknowledged_until_it_is_open_aga
         }
     };
     let data: &Path = &disk.mount().join("data");
-    let outlet = setup.env("DATA_DIR", data.to_str().expect("a path in UTF-8")).start().await;
+    let outlet = setup
+        .env("DATA_DIR", data.to_str().expect("a path in UTF-8"))
+        .start()
+        .await;
     outlet.put("product", "a", r#"{"n":1}"#).await.expect(201);
     disk.cut();
     let refused = outlet.put("product", "a", r#"{"n":2}"#).await;
@@ -257,10 +301,19 @@ async fn after_an_error_of_the_disk_nothing_is_acknowledged_until_it_is_open_aga
         (outlet.status().await.string("data.store.state").as_deref() == Some("open")).then_some(())
     })
     .await;
-    assert_eq!(outlet.document("product", "a").await.as_deref(), Some(r#"{"n":1}"#));
+    assert_eq!(
+        outlet.document("product", "a").await.as_deref(),
+        Some(r#"{"n":1}"#)
+    );
     outlet.put("product", "a", r#"{"n":3}"#).await.expect(200);
     outlet.settle().await;
-    assert_eq!(cloud.state().content("product", "a").as_deref(), Some(r#"{"n":3}"#));
+    assert_eq!(
+        cloud.state().content("product", "a").as_deref(),
+        Some(r#"{"n":3}"#)
+    );
     let outlet = outlet.kill().await.start().await;
-    assert_eq!(outlet.document("product", "a").await.as_deref(), Some(r#"{"n":3}"#));
+    assert_eq!(
+        outlet.document("product", "a").await.as_deref(),
+        Some(r#"{"n":3}"#)
+    );
 }

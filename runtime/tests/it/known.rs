@@ -46,7 +46,10 @@ pub fn hook(n: usize) -> Hook {
 /// A request under an idempotency key.
 pub async fn keyed(outlet: &Outlet) -> Reply {
     let request = outlet.request("PUT", "/api/v1/entities/article/keyed");
-    request.json(r#"{"n":1}"#).header("Idempotency-Key", "known-key").await
+    request
+        .json(r#"{"n":1}"#)
+        .header("Idempotency-Key", "known-key")
+        .await
 }
 
 /// A change under an id of the app's own.
@@ -65,7 +68,10 @@ pub async fn fill(outlet: &Outlet, cloud: &ScriptedCloud) {
         outlet.put("article", &id, &document).await.expect(201);
     }
     for n in 0..CONTESTED {
-        outlet.put("contested", &format!("c-{n}"), r#"{"n":1}"#).await.expect(201);
+        outlet
+            .put("contested", &format!("c-{n}"), r#"{"n":1}"#)
+            .await
+            .expect(201);
     }
     keyed(outlet).await.expect(201);
     named(outlet).await.expect(201);
@@ -79,7 +85,10 @@ pub async fn fill(outlet: &Outlet, cloud: &ScriptedCloud) {
     make_conflicts(outlet, cloud).await;
     for n in 0..REFUSED {
         let id = format!("r-{n}");
-        cloud.state().refused.insert(id.clone(), "price is missing".into());
+        cloud
+            .state()
+            .refused
+            .insert(id.clone(), "price is missing".into());
         outlet.put("article", &id, r#"{"n":0}"#).await.expect(201);
     }
     let refused = i64::try_from(REFUSED).expect("a small number");
@@ -96,7 +105,10 @@ pub async fn fill(outlet: &Outlet, cloud: &ScriptedCloud) {
 async fn make_conflicts(outlet: &Outlet, cloud: &ScriptedCloud) {
     for n in 0..CONTESTED {
         cloud.state().edit("contested", &format!("c-{n}"), r#"{"n":2}"#);
-        outlet.put("contested", &format!("c-{n}"), r#"{"n":3}"#).await.expect(200);
+        outlet
+            .put("contested", &format!("c-{n}"), r#"{"n":3}"#)
+            .await
+            .expect(200);
     }
     let count = i64::try_from(CONTESTED).expect("a small number");
     outlet
@@ -168,7 +180,10 @@ pub async fn comes_together(outlet: &Outlet, cloud: &ScriptedCloud) {
             let id = string_at(&conflict, "id")
                 .or_else(|| number_at(&conflict, "id").map(|n| n.to_string()))
                 .expect("a conflict has an id");
-            outlet.resolve(&id, r#"{"strategy":"cloud_wins"}"#).await.expect(200);
+            outlet
+                .resolve(&id, r#"{"strategy":"cloud_wins"}"#)
+                .await
+                .expect(200);
         }
     }
     outlet.request("POST", "/api/v1/sync/retry").await.expect(200);
@@ -179,7 +194,12 @@ pub async fn comes_together(outlet: &Outlet, cloud: &ScriptedCloud) {
             .entities
             .values()
             .filter(|e| e.entity_type == entity_type && !e.deleted)
-            .map(|e| (e.local_id.clone().expect("all are known by the outlet's ids"), content(&e.data)))
+            .map(|e| {
+                (
+                    e.local_id.clone().expect("all are known by the outlet's ids"),
+                    content(&e.data),
+                )
+            })
             .collect();
         let here = documents(outlet, entity_type).await;
         let differ: Vec<_> = there
@@ -187,6 +207,9 @@ pub async fn comes_together(outlet: &Outlet, cloud: &ScriptedCloud) {
             .chain(here.keys())
             .filter(|id| there.get(*id) != here.get(*id))
             .collect();
-        assert!(differ.is_empty(), "{entity_type}: both sides differ in {differ:?}");
+        assert!(
+            differ.is_empty(),
+            "{entity_type}: both sides differ in {differ:?}"
+        );
     }
 }

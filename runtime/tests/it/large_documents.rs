@@ -30,15 +30,26 @@ fn has_no_blobs(data_dir: &Path) {
 async fn documents_up_to_their_limit_come_out_byte_for_byte_and_larger_ones_are_refused() {
     let cloud = ScriptedCloud::start().await;
     let outlet = Outlet::of(&cloud).await;
-    outlet.bind("plan", &format!(r#"{{"max_document_bytes":{LIMIT}}}"#)).await;
+    outlet
+        .bind("plan", &format!(r#"{{"max_document_bytes":{LIMIT}}}"#))
+        .await;
     let sizes = [5_000, 60_000, 130_000, 256 << 10, 1 << 20, LIMIT];
     for bytes in sizes {
-        outlet.put("plan", &bytes.to_string(), &document(bytes)).await.expect(201);
+        outlet
+            .put("plan", &bytes.to_string(), &document(bytes))
+            .await
+            .expect(201);
     }
     outlet.put("plan", "over", &document(LIMIT + 1)).await.expect(413);
-    outlet.put("product", "over", &document((256 << 10) + 1)).await.expect(413);
+    outlet
+        .put("product", "over", &document((256 << 10) + 1))
+        .await
+        .expect(413);
     let longer = format!(r#"{{"more":"{}"}}"#, "x".repeat(100));
-    outlet.patch("plan", &LIMIT.to_string(), &longer).await.expect(413);
+    outlet
+        .patch("plan", &LIMIT.to_string(), &longer)
+        .await
+        .expect(413);
     has_no_blobs(&outlet.setup().data_dir());
 
     let outlet = outlet.kill().await.start().await;
@@ -55,7 +66,10 @@ async fn documents_up_to_their_limit_come_out_byte_for_byte_and_larger_ones_are_
     // Over and over in the same place, and gone.
     for bytes in [LIMIT - 7, 100, LIMIT] {
         outlet.put("plan", "5000", &document(bytes)).await.expect(200);
-        assert!(outlet.document("plan", "5000").await == Some(document(bytes)), "{bytes}");
+        assert!(
+            outlet.document("plan", "5000").await == Some(document(bytes)),
+            "{bytes}"
+        );
     }
     outlet.delete("plan", "5000").await.expect(200);
     outlet.settle().await;

@@ -68,7 +68,9 @@ async fn what_was_made_of_format_1_opens_again_with_the_same_in_it() {
 
 /// Unpacks a sample into a data directory; the sample itself stays as it is.
 fn unpack(sample: &str, data_dir: &Path) {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/samples").join(sample);
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/samples")
+        .join(sample);
     std::fs::create_dir_all(data_dir).expect("a directory");
     let unpacked = run(Command::new("tar").arg("-xzf").arg(path).arg("-C").arg(data_dir));
     unpacked.expect("the sample can be unpacked");
@@ -81,8 +83,18 @@ async fn opens_and_works(cloud: &ScriptedCloud, setup: Setup) {
     let missing = known::missing(&outlet).await;
     assert!(missing.is_empty(), "{missing:?}");
     let (id, document) = known::article(30);
-    assert_eq!(outlet.document("article", &id).await, Some(document), "byte for byte");
-    assert_eq!(outlet.read("config/entities/contested").await.str("data.strategy"), "manual");
+    assert_eq!(
+        outlet.document("article", &id).await,
+        Some(document),
+        "byte for byte"
+    );
+    assert_eq!(
+        outlet
+            .read("config/entities/contested")
+            .await
+            .str("data.strategy"),
+        "manual"
+    );
     let feed = outlet.feed(0).await;
     assert!(feed.num("head") >= i64::try_from(known::ARTICLES).unwrap());
     let decided = outlet.conflict_of("contested", "c-0").await;
@@ -100,7 +112,12 @@ async fn opens_and_works(cloud: &ScriptedCloud, setup: Setup) {
         }
     }
     known::comes_together(&outlet, cloud).await;
-    let notes = cloud.state().entities.values().filter(|e| e.entity_type == "note").count();
+    let notes = cloud
+        .state()
+        .entities
+        .values()
+        .filter(|e| e.entity_type == "note")
+        .count();
     assert_eq!(notes, known::NOTES, "what waited is sent");
     assert!(cloud.state().applied.iter().all(|a| a.entity_type != "told"));
     assert_eq!(cloud.count(Call::Other), 0);
@@ -114,7 +131,9 @@ fn every_kind_of_row_is_there(setup: &Setup) {
     copy(&setup.data_dir().join("store"), &copied);
     let store = SledStore::open(&copied, SledOptions::new("another")).expect("it opens");
     for (kind, at_least) in ROWS {
-        let rows = store.scan(&[kind], &[kind + 1], Direction::Forward, 100_000).expect("it reads");
+        let rows = store
+            .scan(&[kind], &[kind + 1], Direction::Forward, 100_000)
+            .expect("it reads");
         assert!(
             rows.len() >= at_least,
             "{} rows of kind {:?}, not {at_least}",

@@ -100,7 +100,9 @@ impl Setup {
     pub fn as_nobody(&self) -> Result<Self, String> {
         let binary = Path::new(env!("CARGO_BIN_EXE_selaras"));
         let closed = binary.ancestors().find(|path| {
-            let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
+            let mode = path
+                .metadata()
+                .map_or(0, |metadata| metadata.permissions().mode());
             mode & 0o005 != 0o005
         });
         if let Some(path) = closed {
@@ -264,7 +266,10 @@ impl Outlet {
 
     /// Its address on the outlet's machine: where its commands find it.
     fn port(&self) -> &str {
-        self.base.rsplit(':').next().expect("invariant: a base with a port")
+        self.base
+            .rsplit(':')
+            .next()
+            .expect("invariant: a base with a port")
     }
 
     /// SIGKILL: the process is gone at once. Answers what it can be started with again.

@@ -2,6 +2,7 @@
 //! and rewrites the database where that is asked for or gives back room that is needed.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
@@ -11,6 +12,7 @@ use super::{Shared, State};
 use crate::store::{
     Compacted, SledStore, Store, StoreError,
     opening::{Opened, Step, needs_rewriting},
+    writer::panic_text,
 };
 
 /// How often it looks by itself.
@@ -158,19 +160,44 @@ impl Shared {
             let State::Open(store) = &*state else {
                 return Err("the store is not open".to_owned());
             };
+            // Whoever exports holds it for long, and would hold up the swap.
+            if Arc::strong_count(store) > 1 {
+                return Err("a backup or an export is going on: try again later".to_owned());
+            }
             let store = store.clone();
             self.flowing.send_replace(false);
             *state = State::Compacting(store.clone());
             store
         };
         let bytes_before = store.stats().bytes_on_disk;
-        let outcome = self.rewrite_and_swap(store);
+        // The engine panics over some errors of the disk.
+        let rewriting = AssertUnwindSafe(|| self.rewrite_and_swap(store));
+        let outcome = catch_unwind(rewriting).unwrap_or_else(|panic| {
+            let why = panic_text(panic.as_ref()).to_owned();
+            self.after_a_panic(&why);
+            Err(why)
+        });
         self.flowing.send_replace(true);
         let bytes_after = outcome?;
         Ok(Compacted {
             bytes_before,
             bytes_after,
         })
+    }
+
+    /// Rewriting ended somewhere in the middle: whatever is in place is opened again.
+    fn after_a_panic(&self, why: &str) {
+        let error = Arc::new(StoreError::Panicked(why.to_owned()));
+        let old = {
+            let mut state = self.state.write();
+            let ledger = state.ledger().clone();
+            std::mem::replace(&mut *state, State::Down { error, ledger })
+        };
+        if let State::Open(store) | State::Compacting(store) = old {
+            self.remember(&store);
+            retire(store);
+        }
+        self.open_again(true);
     }
 
     fn rewrite_and_swap(&self, store: Arc<SledStore>) -> Result<u64, String> {

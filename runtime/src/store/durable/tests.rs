@@ -48,7 +48,9 @@ fn after_an_error_nothing_is_acknowledged_until_it_is_open_again_by_itself() {
         State::Open(inner) => inner.clone(),
         _ => panic!("it is open"),
     };
-    inner.ledger().fail(StoreError::Io(std::io::Error::other("a broken cable")));
+    inner
+        .ledger()
+        .fail(StoreError::Io(std::io::Error::other("a broken cable")));
     assert!(wait(inner.commit(batch(|b| b.put("b", "1")))).is_err());
     drop(inner);
     until("the store is open again", || store.health().is_ok());
@@ -88,13 +90,19 @@ fn it_is_rewritten_while_it_serves_and_no_commit_is_lost_or_refused() {
     let done = wait(store.compact()).expect("is rewritten");
     assert!(done.bytes_after * 2 < done.bytes_before, "{done:?}");
     let last = writer.join().expect("writes");
-    assert_eq!(store.get(b"last").expect("reads"), Some(last.to_be_bytes().to_vec()));
+    assert_eq!(
+        store.get(b"last").expect("reads"),
+        Some(last.to_be_bytes().to_vec())
+    );
     let head = store.scan(b"k", b"l", Direction::Forward, 1000).expect("scans");
     assert_eq!(head.len(), 100);
     store.close().expect("closes");
     drop(store);
     let again = open(home.path());
-    assert_eq!(again.get(b"last").expect("reads"), Some(last.to_be_bytes().to_vec()));
+    assert_eq!(
+        again.get(b"last").expect("reads"),
+        Some(last.to_be_bytes().to_vec())
+    );
 }
 
 #[test]

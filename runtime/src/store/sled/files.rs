@@ -22,6 +22,8 @@ use super::super::OpenError;
 /// process may hold it for some milliseconds.
 const ENGINE_LOCK_TRIES: u32 = 500;
 const ENGINE_LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// How often the store's own lock is tried: a process that was killed, or its child, may be ending just now.
+const LOCK_TRIES: u32 = 100;
 
 /// The engine's directory in the store's.
 const ENGINE: &str = "sled";
@@ -225,11 +227,14 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     let mut options = File::options();
     options.create(true).write(true).truncate(false);
     let file = options.open(&path).map_err(io_error("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(ENGINE_LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
+        }
     }
+    Err(OpenError::Locked { dir: dir.to_owned() })
 }
 
 pub(in crate::store) fn sync(path: &Path) -> io::Result<()> {

@@ -50,7 +50,10 @@ impl Headquarters {
         self.next += 1;
         let id = format!("t-{}", self.dice.below(TOLD));
         let number = self.next;
-        let (cloud_id, version) = self.cloud.state().set("told", &id, &format!(r#"{{"n":{number}}}"#));
+        let (cloud_id, version) = self
+            .cloud
+            .state()
+            .set("told", &id, &format!(r#"{{"n":{number}}}"#));
         let hook = Hook::signed(
             "update",
             &format!(
@@ -62,7 +65,8 @@ impl Headquarters {
         taken(session.hook(&hook).await)?;
         self.open = None;
         self.last = Some(hook);
-        self.told.insert(id, i64::try_from(version).expect("a small number"));
+        self.told
+            .insert(id, i64::try_from(version).expect("a small number"));
         Ok(())
     }
 
@@ -70,7 +74,10 @@ impl Headquarters {
         for (id, version) in &self.told {
             let held = snapshot.told(id);
             let reached = held.map_or(0, |held| held.cloud_version);
-            assert!(reached >= *version, "the webhook of {id}, {version}, is lost: {held:?}");
+            assert!(
+                reached >= *version,
+                "the webhook of {id}, {version}, is lost: {held:?}"
+            );
         }
     }
 
@@ -108,7 +115,11 @@ impl Admin {
         self.next += 1;
         let next = self.next;
         let (slot, path, body) = if next.is_multiple_of(2) {
-            (&mut self.footer, "outlet", format!(r#"{{"receipt_footer":"{next}"}}"#))
+            (
+                &mut self.footer,
+                "outlet",
+                format!(r#"{{"receipt_footer":"{next}"}}"#),
+            )
         } else {
             (
                 &mut self.limit,
@@ -117,21 +128,37 @@ impl Admin {
             )
         };
         slot.1 = next;
-        taken(session.ask("PUT", &format!("/api/v1/config/{path}"), &body, &[]).await)?;
+        taken(
+            session
+                .ask("PUT", &format!("/api/v1/config/{path}"), &body, &[])
+                .await,
+        )?;
         slot.0 = next;
         Ok(())
     }
 
     pub async fn check(&self, outlet: &Outlet) {
         if self.footer.0 > 0 {
-            let shown = outlet.read("config/outlet").await.expect(200).str("data.receipt_footer");
+            let shown = outlet
+                .read("config/outlet")
+                .await
+                .expect(200)
+                .str("data.receipt_footer");
             let shown: u64 = shown.parse().expect("the number it was set to");
-            assert!([self.footer.0, self.footer.1].contains(&shown), "{shown} of {:?}", self.footer);
+            assert!(
+                [self.footer.0, self.footer.1].contains(&shown),
+                "{shown} of {:?}",
+                self.footer
+            );
         }
         if self.limit.0 > 0 {
             let shown = outlet.read("config/entities/limited").await.expect(200);
             let shown = u64::try_from(shown.num("data.max_document_bytes")).expect("a size");
-            assert!([self.limit.0, self.limit.1].contains(&shown), "{shown} of {:?}", self.limit);
+            assert!(
+                [self.limit.0, self.limit.1].contains(&shown),
+                "{shown} of {:?}",
+                self.limit
+            );
         }
     }
 }
@@ -165,7 +192,10 @@ impl Person {
 
     pub async fn check(&self, outlet: &Outlet) {
         for conflict in &self.decided {
-            let shown = outlet.read(&format!("sync/conflicts/{conflict}")).await.expect(200);
+            let shown = outlet
+                .read(&format!("sync/conflicts/{conflict}"))
+                .await
+                .expect(200);
             assert_eq!(shown.str("data.status"), "resolved", "{}", shown.text);
             assert_eq!(shown.str("data.notes"), *conflict, "whole");
             assert_eq!(shown.str("data.resolved_by"), "admin", "whole");
@@ -221,7 +251,9 @@ impl Watcher {
             return Ok(());
         }
         let id = format!("w{}-{}", self.dice.below(self.writers), self.dice.below(12));
-        let reply = session.ask("GET", &format!("/api/v1/entities/thing/{id}"), "", &[]).await;
+        let reply = session
+            .ask("GET", &format!("/api/v1/entities/thing/{id}"), "", &[])
+            .await;
         let reply = reply.ok_or(None)?;
         if reply.status == 404 {
             return Ok(());
@@ -235,14 +267,20 @@ impl Watcher {
 
     pub fn check(&self, snapshot: &Snapshot) {
         for (id, version) in &self.synced {
-            let held = snapshot.thing(id).unwrap_or_else(|| panic!("{id} was synced and is gone"));
+            let held = snapshot
+                .thing(id)
+                .unwrap_or_else(|| panic!("{id} was synced and is gone"));
             let still = held.version > *version || held.sync_status == "synced";
             assert!(still, "{id} was synced at version {version} and is not: {held:?}");
         }
         let total = snapshot.status.num("data.total_synced");
         assert!(total >= self.total_synced, "{total} of {}", self.total_synced);
         let checkpoint = place(&snapshot.status);
-        assert!(checkpoint >= self.checkpoint, "{checkpoint} of {}", self.checkpoint);
+        assert!(
+            checkpoint >= self.checkpoint,
+            "{checkpoint} of {}",
+            self.checkpoint
+        );
     }
 }
 
@@ -253,7 +291,12 @@ fn place(status: &Reply) -> u64 {
 }
 
 /// Makes conflicts for a person: agreed on both sides, then changed on both.
-pub async fn make_conflicts(outlet: &Outlet, cloud: &ScriptedCloud, round: usize, count: usize) -> Vec<String> {
+pub async fn make_conflicts(
+    outlet: &Outlet,
+    cloud: &ScriptedCloud,
+    round: usize,
+    count: usize,
+) -> Vec<String> {
     let put = async |number: usize| {
         let change = |place: usize| {
             format!(
@@ -262,19 +305,31 @@ pub async fn make_conflicts(outlet: &Outlet, cloud: &ScriptedCloud, round: usize
         };
         let changes: Vec<String> = (0..count).map(change).collect();
         let body = format!(r#"{{"changes":[{}]}}"#, changes.join(","));
-        outlet.request("POST", "/api/v1/changes").json(body).await.expect(201);
+        outlet
+            .request("POST", "/api/v1/changes")
+            .json(body)
+            .await
+            .expect(201);
     };
     put(1).await;
     outlet.settle().await;
     for place in 0..count {
-        cloud.state().edit("contested", &format!("c-{round}-{place}"), r#"{"n":2}"#);
+        cloud
+            .state()
+            .edit("contested", &format!("c-{round}-{place}"), r#"{"n":2}"#);
     }
     put(3).await;
     let wanted = i64::try_from(count).expect("a small number");
     outlet
-        .run_until("the conflicts to open", |s| s.num("data.conflict_count") == wanted)
+        .run_until("the conflicts to open", |s| {
+            s.num("data.conflict_count") == wanted
+        })
         .await;
-    let open = outlet.read("sync/conflicts?status=open&limit=500").await.expect(200).list();
+    let open = outlet
+        .read("sync/conflicts?status=open&limit=500")
+        .await
+        .expect(200)
+        .list();
     let open: Vec<String> = open
         .iter()
         .filter(|c| string_at(c, "status").as_deref() == Some("open"))

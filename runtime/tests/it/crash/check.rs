@@ -76,7 +76,10 @@ impl Snapshot {
 
     /// Nothing acknowledged was lost, and the outlet does not think so either.
     pub fn is_not_rewound(&self) {
-        let rewound = self.status.raw("data.store.rewound").filter(|value| value != "null");
+        let rewound = self
+            .status
+            .raw("data.store.rewound")
+            .filter(|value| value != "null");
         assert_eq!(rewound, None, "it says that something was lost");
     }
 }
@@ -148,10 +151,15 @@ impl FeedReader {
             let entry = by_change
                 .get(&told.change_id)
                 .unwrap_or_else(|| panic!("{told:?} was answered and is not in the feed"));
-            assert_eq!((&entry.0, entry.1, entry.2), (&told.id, told.version, told.deleted));
+            assert_eq!(
+                (&entry.0, entry.1, entry.2),
+                (&told.id, told.version, told.deleted)
+            );
         }
         for (id, (version, deleted)) in last {
-            let held = snapshot.thing(&id).unwrap_or_else(|| panic!("{id} is in the feed only"));
+            let held = snapshot
+                .thing(&id)
+                .unwrap_or_else(|| panic!("{id} is in the feed only"));
             assert_eq!((held.version, held.data.is_none()), (version, deleted), "{id}");
         }
     }

@@ -2,7 +2,7 @@
 //! sides come to hold the same.
 
 use crate::crash::actors::{Admin, Headquarters, Person, Step, Watcher, make_conflicts};
-use crate::crash::aim::{Aim, Ground, moment, was_struck_or_done};
+use crate::crash::aim::{Aim, Ground, end, moment};
 use crate::crash::check::{FeedReader, Snapshot};
 use crate::crash::writer::Writer;
 use crate::harness::dice::Dice;
@@ -139,7 +139,12 @@ impl Shop {
             struck: CancellationToken::new(),
         };
         for _ in 0..3 {
-            let fault = dice.pick(&[Fault::DropAfter, Fault::DropBefore, Fault::Truncated, Fault::NoResults]);
+            let fault = dice.pick(&[
+                Fault::DropAfter,
+                Fault::DropBefore,
+                Fault::Truncated,
+                Fault::NoResults,
+            ]);
             self.cloud.next(Call::Batch, fault);
         }
         let enough = dice.between(ENOUGH.0, ENOUGH.1);
@@ -196,7 +201,7 @@ impl Shop {
             Err(outlet) => outlet.kill().await,
         };
         if let Some(backup) = backup {
-            was_struck_or_done(backup).await;
+            end(backup).await;
         }
         ground.heal();
         setup
@@ -215,7 +220,9 @@ impl Shop {
             }
             Aim::Compaction => {
                 let store = ground.place().join("data/store");
-                ground.strike_command(setup.command(&["compact"]), &store, dice).await;
+                ground
+                    .strike_command(setup.command(&["compact"]), &store, dice)
+                    .await;
             }
             Aim::Backup => self.check_backup(setup, ground).await,
             Aim::FirstStart => self.first_start(setup, ground, dice).await,
@@ -229,7 +236,9 @@ impl Shop {
             return;
         }
         let other = ground.place().join("restored");
-        let setup = setup.clone().env("DATA_DIR", other.to_str().expect("a path in UTF-8"));
+        let setup = setup
+            .clone()
+            .env("DATA_DIR", other.to_str().expect("a path in UTF-8"));
         let mut restore = setup.command(&["restore", file.to_str().expect("a path in UTF-8")]);
         assert_eq!(restore.wait().await, 0, "a backup by half: {}", restore.log());
         std::fs::remove_dir_all(other).expect("it can be removed");
@@ -239,7 +248,9 @@ impl Shop {
     /// A first start that is struck leaves a directory in which the next start works.
     async fn first_start(&self, setup: &Setup, ground: &Ground, dice: &mut Dice) {
         let dir = ground.place().join("first");
-        let setup = setup.clone().env("DATA_DIR", dir.to_str().expect("a path in UTF-8"));
+        let setup = setup
+            .clone()
+            .env("DATA_DIR", dir.to_str().expect("a path in UTF-8"));
         let begun = setup.begin();
         wait::until_true("the directory to be made", || dir.exists()).await;
         moment(dice, self.opening_ms).await;
@@ -289,7 +300,10 @@ impl Shop {
             let version = number_at(&applied.data, "version").expect("a version");
             let key = format!("{}/{}", applied.entity_type, applied.local_id);
             let before = self.applied.insert(key, version);
-            assert!(before.is_none_or(|b| b < version), "twice, or out of order: {applied:?}");
+            assert!(
+                before.is_none_or(|b| b < version),
+                "twice, or out of order: {applied:?}"
+            );
         }
         drop(state);
         self.cloud.forget_requests();

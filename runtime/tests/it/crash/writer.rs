@@ -21,7 +21,11 @@ pub struct Document {
 
 impl Document {
     fn text(self) -> String {
-        format!(r#"{{"n":{},"padding":"{}"}}"#, self.number, "x".repeat(self.padding))
+        format!(
+            r#"{{"n":{},"padding":"{}"}}"#,
+            self.number,
+            "x".repeat(self.padding)
+        )
     }
 }
 
@@ -118,11 +122,17 @@ impl Writer {
             body,
             repeatable: key.is_some(),
             key,
-            writes: vec![Write { id: id.clone(), becomes }],
+            writes: vec![Write {
+                id: id.clone(),
+                becomes,
+            }],
         };
         match (self.dice.below(10), lives(&self.holds, &id)) {
             (0..=1, Some(before)) => {
-                let becomes = Document { number: self.next, ..before };
+                let becomes = Document {
+                    number: self.next,
+                    ..before
+                };
                 let key = self.dice.below(2).eq(&0).then_some(key);
                 single("PATCH", format!(r#"{{"n":{}}}"#, self.next), key, Some(becomes))
             }
@@ -194,7 +204,11 @@ impl Writer {
                 continue;
             }
             let held = snapshot.thing(id);
-            assert_eq!(holds(held), *document, "{id} does not hold what was acknowledged: {held:?}");
+            assert_eq!(
+                holds(held),
+                *document,
+                "{id} does not hold what was acknowledged: {held:?}"
+            );
             let version = held.map_or(0, |held| held.version);
             assert_eq!(version, self.versions[id], "{id}: {held:?}");
         }
@@ -230,7 +244,10 @@ impl Writer {
     pub async fn repeat(&mut self, session: &Session) {
         if let Some(request) = self.open.take() {
             let known = self.versions.clone();
-            let done = request.writes.iter().all(|w| self.holds.get(&w.id).copied() == Some(w.becomes));
+            let done = request
+                .writes
+                .iter()
+                .all(|w| self.holds.get(&w.id).copied() == Some(w.becomes));
             if request.repeatable {
                 let reply = send(session, &request).await.expect("an answer");
                 assert!((200..300).contains(&reply.status), "a repeat: {}", reply.text);

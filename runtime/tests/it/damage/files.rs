@@ -23,7 +23,8 @@ pub fn garble_pages(path: &Path, dice: &mut Dice) {
     for _ in 0..dice.between(1, 5) {
         let garbage: Vec<u8> = (0..PAGE).map(|_| dice.next() as u8).collect();
         let page = dice.below(written(path) / PAGE);
-        file.write_all_at(&garbage, (page * PAGE) as u64).expect("it can be written");
+        file.write_all_at(&garbage, (page * PAGE) as u64)
+            .expect("it can be written");
     }
 }
 
@@ -48,7 +49,11 @@ pub fn zero_segment(path: &Path, dice: &mut Dice) {
 /// How far the file holds anything but zeros.
 fn written(path: &Path) -> usize {
     let bytes = fs::read(path).expect("the file");
-    bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1).max(PAGE)
+    bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(1, |last| last + 1)
+        .max(PAGE)
 }
 
 /// Makes it a store of a later format: its own row says so.

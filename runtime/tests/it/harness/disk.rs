@@ -109,7 +109,10 @@ impl Disk {
         let Kind::Loop(image) = &self.kind else {
             panic!("a disk in memory has no power to cut")
         };
-        run(Command::new("mount").args(["-o", "loop"]).arg(image).arg(&self.mount))
+        run(Command::new("mount")
+            .args(["-o", "loop"])
+            .arg(image)
+            .arg(&self.mount))
     }
 }
 

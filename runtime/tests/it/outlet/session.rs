@@ -13,13 +13,7 @@ pub struct Session {
 
 impl Session {
     /// Sends a request; none when no whole answer came.
-    pub async fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        body: &str,
-        headers: &[(&str, &str)],
-    ) -> Option<Reply> {
+    pub async fn ask(&self, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Option<Reply> {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self
             .http
