@@ -6,6 +6,7 @@
 mod chunks;
 mod damaged;
 pub(super) mod files;
+mod fill;
 mod import;
 mod view;
 

@@ -292,15 +292,15 @@ fn of_a_database_with_broken_pages_all_others_are_kept() {
 fn a_database_that_is_mostly_free_is_rewritten_at_the_start() {
     let mut home = Home::new();
     let (opened, opening) = home.open();
-    for round in 0..60_u32 {
+    for round in 0..20_u32 {
         let mut batch = Batch::new();
-        for at in 0..200 {
+        for at in 0..800 {
             batch.put(named(at), vec![round as u8; 3000]);
         }
         wait(opened.store.commit(batch)).expect("commits");
     }
     let mut batch = Batch::new();
-    for at in 5..200 {
+    for at in 5..800 {
         batch.delete(named(at));
     }
     wait(opened.store.commit(batch)).expect("commits");
