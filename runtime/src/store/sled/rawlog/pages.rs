@@ -98,13 +98,15 @@ impl Pages {
             }
             farthest.push(best);
         }
-        Leaves {
+        let mut leaves = Leaves {
             log,
             leaves,
             farthest,
             kept: Vec::new(),
             unreadable: self.unreadable,
-        }
+        };
+        leaves.leave_out_foreign_links(&self.walk);
+        leaves
     }
 }
 
@@ -183,6 +185,34 @@ impl Leaves<'_> {
         self.leaves.is_empty()
     }
 
+    /// A change names its key without the prefix of the state it was made of, which the leaf's bounds decide. Where a leaf
+    /// does not fit between its neighbours and a newer state of it may be lost, changes after that would name other keys.
+    fn leave_out_foreign_links(&mut self, walk: &Walk) {
+        for at in 0..self.leaves.len() {
+            let bounds = &self.leaves[at].bounds;
+            let before = at
+                .checked_sub(1)
+                .map(|before| &self.leaves[self.farthest[before]]);
+            let begins = before.is_none_or(|before| !before.bounds.reaches_past(&bounds.low));
+            let ends = match self.leaves.get(at + 1) {
+                Some(after) => after.bounds.low == bounds.high,
+                None => bounds.high.is_empty(),
+            };
+            if begins && ends {
+                continue;
+            }
+            let leaf = &mut self.leaves[at];
+            let lost = walk.holes.iter().map(|hole| hole.lsns.end);
+            let from = match walk.cut_short {
+                true => Some(leaf.base.lsn),
+                false => lost.filter(|end| *end > leaf.base.lsn).min(),
+            };
+            let before = leaf.links.len();
+            leaf.links.retain(|link| from.is_none_or(|from| link.lsn < from));
+            self.unreadable += u64::from(leaf.links.len() < before);
+        }
+    }
+
     /// The entries of a leaf, with those that were deleted from it.
     fn load(&mut self, index: usize) -> BTreeMap<Vec<u8>, Word> {
         let leaf = &self.leaves[index];
@@ -198,15 +228,19 @@ impl Leaves<'_> {
             }
             for link in &leaf.links {
                 let body = self.log.body(link.body).ok();
-                match body.as_deref().and_then(Link::read) {
-                    Some(Link::Set(key, value)) => {
-                        entries.insert(whole(key), (link.lsn, Some(value.to_vec())));
+                let (key, value) = match body.as_deref().and_then(Link::read) {
+                    Some(Link::Set(key, value)) => (whole(key), Some(value.to_vec())),
+                    Some(Link::Del(key)) => (whole(key), None),
+                    Some(Link::Merge) => continue,
+                    None => {
+                        unreadable += 1;
+                        continue;
                     }
-                    Some(Link::Del(key)) => {
-                        entries.insert(whole(key), (link.lsn, None));
-                    }
-                    Some(Link::Merge) => {}
-                    None => unreadable += 1,
+                };
+                if *leaf.bounds.low <= *key && leaf.bounds.reaches_past(&key) {
+                    entries.insert(key, (link.lsn, value));
+                } else {
+                    unreadable += 1;
                 }
             }
             Some(())

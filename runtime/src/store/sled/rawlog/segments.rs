@@ -97,6 +97,8 @@ pub(super) struct Walk {
     pub end: u64,
     /// The last batch: where it begins, and its last byte.
     pub last_batch: Option<(u64, u64)>,
+    /// The file ends within a segment that others follow: it was cut, and nobody knows what else was in it.
+    pub cut_short: bool,
 }
 
 impl Log {
@@ -157,6 +159,8 @@ impl Log {
                 });
             }
             self.load(segment.at, &mut buffer);
+            let last = self.segments.keys().next_back() == Some(&number);
+            walk.cut_short |= !last && buffer.len() < SEGMENT as usize;
             walk_segment(&buffer, number, segment.at, &mut walk, |message, body| {
                 if cut.is_none_or(|cut| message.lsn < cut) {
                     each(message, body);
