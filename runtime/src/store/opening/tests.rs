@@ -86,9 +86,7 @@ fn named(at: u32) -> Vec<u8> {
 }
 
 fn held(store: &SledStore) -> u32 {
-    let rows = store
-        .scan(b"z", b"{", Direction::Forward, usize::MAX)
-        .expect("scans");
+    let rows = store.scan(b"z", b"{", Direction::Forward, usize::MAX).expect("scans");
     rows.len() as u32
 }
 
@@ -173,17 +171,9 @@ fn a_backup_that_has_more_than_a_truncated_database_takes_its_place() {
 
     let (opened, _) = home.open();
     let said = rewound(&opened.store).expect("says so");
-    assert_eq!(
-        (said.cause, said.lost_commits),
-        (Cause::RestoredByItself, Some(5))
-    );
+    assert_eq!((said.cause, said.lost_commits), (Cause::RestoredByItself, Some(5)));
     assert_eq!(held(&opened.store), 20);
-    assert_eq!(
-        fs::read_dir(home.path().join("quarantine"))
-            .expect("is there")
-            .count(),
-        1
-    );
+    assert_eq!(fs::read_dir(home.path().join("quarantine")).expect("is there").count(), 1);
 }
 
 fn backup(home: &Home, store: &SledStore) {
@@ -198,29 +188,18 @@ fn backup(home: &Home, store: &SledStore) {
 fn a_damaged_snapshot_costs_nothing() {
     let home = Home::new();
     home.fill(30);
-    fs::write(
-        home.sled().join("snap.7FFFFFFFFFFFFFFF"),
-        b"not a snapshot at all",
-    )
-    .expect("writes");
+    fs::write(home.sled().join("snap.7FFFFFFFFFFFFFFF"), b"not a snapshot at all").expect("writes");
     let (opened, _) = home.open();
     assert_eq!(held(&opened.store), 30);
     assert!(!opened.rewound && opened.steps.len() == 2, "{:?}", opened.steps);
     assert_eq!(rewound(&opened.store), None);
-    let kept = fs::read_dir(home.path().join("quarantine"))
-        .expect("is there")
-        .count();
+    let kept = fs::read_dir(home.path().join("quarantine")).expect("is there").count();
     assert_eq!(kept, 1);
 }
 
 #[test]
 fn a_settings_file_that_is_missing_or_cut_costs_nothing() {
-    for damage in [
-        None,
-        Some(&b""[..]),
-        Some(b"segm"),
-        Some(b"segment_size: 7\n1234"),
-    ] {
+    for damage in [None, Some(&b""[..]), Some(b"segm"), Some(b"segment_size: 7\n1234")] {
         let home = Home::new();
         home.fill(12);
         let conf = home.sled().join("conf");
@@ -242,10 +221,7 @@ fn without_its_database_the_newest_whole_backup_is_taken_and_without_one_it_begi
         if backed_up {
             backup(&home, &opened.store);
             // A newer one that is not whole.
-            let newer = home
-                .path()
-                .join("backups")
-                .join(archive::name(Millis(1_750_000_000_000)));
+            let newer = home.path().join("backups").join(archive::name(Millis(1_750_000_000_000)));
             fs::write(newer, b"cut").expect("writes");
         }
         put(&opened.store, 10..14);
@@ -311,10 +287,7 @@ fn a_database_that_is_mostly_free_is_rewritten_at_the_start() {
         batch.delete(named(at));
     }
     wait(opened.store.commit(batch)).expect("commits");
-    let (before, live) = (
-        opened.store.stats().bytes_on_disk,
-        opened.store.stats().live_bytes,
-    );
+    let (before, live) = (opened.store.stats().bytes_on_disk, opened.store.stats().live_bytes);
     opened.store.close().expect("closes");
     opening.sync_mark();
     drop(opened);
@@ -322,11 +295,7 @@ fn a_database_that_is_mostly_free_is_rewritten_at_the_start() {
     let (opened, _) = home.open();
     let stats = opened.store.stats();
     assert_eq!((held(&opened.store), stats.live_bytes), (5, live));
-    assert!(
-        stats.bytes_on_disk * 2 < before,
-        "{} of {before}",
-        stats.bytes_on_disk
-    );
+    assert!(stats.bytes_on_disk * 2 < before, "{} of {before}", stats.bytes_on_disk);
     assert!(opened.steps.is_empty() && !opened.rewound);
 }
 
@@ -368,16 +337,8 @@ fn what_is_not_the_files_fault_is_refused_and_nothing_is_touched() {
     drop(opened);
     let mut denied = home.opening();
     denied.parts.prober = Arc::new(|_, _, _| Err(Unusable::Denied("no permission".to_owned())));
-    assert!(matches!(
-        denied.open(&space, false),
-        Err(OpenError::Unusable { .. })
-    ));
-    denied.parts.prober = Arc::new(|_, _, _| {
-        Err(Unusable::Newer {
-            found: 9,
-            supported: 2,
-        })
-    });
+    assert!(matches!(denied.open(&space, false), Err(OpenError::Unusable { .. })));
+    denied.parts.prober = Arc::new(|_, _, _| Err(Unusable::Newer { found: 9, supported: 2 }));
     let refused = denied.open(&space, false);
     assert!(matches!(refused, Err(OpenError::NewerFormat { found: 9, .. })));
     assert!(!home.path().join("quarantine").exists());
