@@ -27,8 +27,10 @@ lint: wasm-target ## formatting, clippy, links in the docs, licences and sources
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	@.ci/deny
 
-bench: build ## speed on this machine, as a table; takes some minutes and wants a quiet machine (ARGS=--quick: small counts)
-	$(CARGO) bench --locked -p selaras --bench selaras -- $(ARGS)
+bench: build ## speed, memory and growth on this machine, as a table; takes half an hour and wants a quiet machine (ARGS=--quick: small counts; ARGS=intake: that row)
+	$(CARGO) build --locked --release -p selaras -p selaras-cloud -p selaras-quickstart -p selaras-bench
+	$(CARGO) build --locked --release -p newest-wins --example native_speed
+	@target/release/selaras-bench $(ARGS)
 
 wasm-target: ## finds or makes a compiler for the plugins
 	@plugins/toolchain.sh

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Cause, Files, Marked, OpenError, Opened, Opening, Probed, Rewound, Step, Unusable, archive, chain,
-    engine_dir,
+    engine_dir, mark,
 };
 use crate::store::sled::files::{io_error, make_dir, remove_dir, sync};
 
@@ -203,7 +203,9 @@ impl Opening {
         remove_dir(copy).map_err(text)?;
         let to = engine_dir(copy);
         make_dir(&to).map_err(text)?;
-        copy_engine(&engine_dir(&self.dir()), &to).map_err(|error| error.to_string())
+        copy_engine(&engine_dir(&self.dir()), &to)
+            .and_then(|()| mark::copy(&self.dir(), copy))
+            .map_err(|error| error.to_string())
     }
 
     /// Puts the engine's files of another store's directory into the place of ours. Answers where ours are now.

@@ -62,7 +62,7 @@ impl Files {
     pub(super) fn prepare_engine(&self) -> Result<(), OpenError> {
         make_dir(&self.engine_dir())?;
         self.remove_torn_snapshots()?;
-        self.wait_for_engine()
+        self.wait_for_engine(&self.engine_dir())
     }
 
     /// The engine's own directory.
@@ -165,8 +165,9 @@ impl Files {
         Ok(())
     }
 
-    fn wait_for_engine(&self) -> Result<(), OpenError> {
-        let path = self.engine_dir().join("db");
+    /// Waits until an engine that was just dropped has let go of its files.
+    pub(super) fn wait_for_engine(&self, engine: &Path) -> Result<(), OpenError> {
+        let path = engine.join("db");
         let data = match File::open(&path) {
             Ok(data) => data,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::sled::{Batch, Db};
+use ::sled::Db;
 
 use super::{
     super::{
@@ -14,11 +14,9 @@ use super::{
     chunks::{self, INLINE_BYTES, Marker},
     engine_error,
     files::{self, Files},
+    fill::Fill,
     open_engine,
 };
-
-/// Bytes that are handed to the engine at a time.
-const BATCH_BYTES: usize = 256 << 10;
 
 /// A store in the making.
 pub struct Importer {
@@ -27,8 +25,8 @@ pub struct Importer {
     /// The engine's directory until it is finished.
     engine: PathBuf,
     files: Files,
-    batch: Batch,
-    waiting_bytes: usize,
+    fill: Fill,
+    cache_bytes: u64,
     live_bytes: u64,
     next_generation: u64,
 }
@@ -56,8 +54,8 @@ impl Importer {
             db: open_engine(&engine, cache_bytes)?,
             engine,
             files,
-            batch: Batch::default(),
-            waiting_bytes: 0,
+            fill: Fill::default(),
+            cache_bytes,
             live_bytes: 0,
             next_generation: 1,
         })
@@ -72,21 +70,15 @@ impl Importer {
         check.delete(key);
         check.check_keys()?;
         self.live_bytes += (key.len() + value.len()) as u64;
-        self.waiting_bytes += key.len() + value.len();
         if value.len() <= INLINE_BYTES {
-            self.batch.insert(key, chunks::inline(value.to_vec()));
-        } else {
-            let marker = Marker::of(value, self.next_generation);
-            self.next_generation += 1;
-            for (key, chunk) in marker.keys().zip(chunks::split(value)) {
-                self.batch.insert(&key, chunk);
-            }
-            self.batch.insert(key, marker.encode());
+            return self.fill.add(&self.db, key, chunks::inline(value.to_vec()));
         }
-        if self.waiting_bytes > BATCH_BYTES {
-            self.hand_over()?;
+        let marker = Marker::of(value, self.next_generation);
+        self.next_generation += 1;
+        for (key, chunk) in marker.keys().zip(chunks::split(value)) {
+            self.fill.add(&self.db, &key, chunk.to_vec())?;
         }
-        Ok(())
+        self.fill.add(&self.db, key, marker.encode())
     }
 
     /// Makes it a store with these numbers and counts; durable and in its place when it answers.
@@ -104,22 +96,27 @@ impl Importer {
     pub(in crate::store) fn complete(mut self, mut meta: Meta) -> Result<Complete, OpenError> {
         meta.live_bytes = self.live_bytes;
         meta.next_generation = self.next_generation;
-        self.batch.insert(&META_KEY, meta.encode());
-        self.hand_over()?;
+        self.fill.add(&self.db, &META_KEY, meta.encode())?;
+        self.fill.hand_over(&self.db)?;
         self.db.flush().map_err(engine_error)?;
         let data = files::open_data(&self.engine)?;
         data.sync_data().map_err(StoreError::from)?;
         let mut blobs = files::Blobs::of(&self.engine);
         blobs.sync_new(&data).map_err(StoreError::from)?;
         files::sync_engine(&self.engine)?;
-        Ok(Complete { files: self.files })
-    }
-
-    fn hand_over(&mut self) -> Result<(), StoreError> {
-        self.waiting_bytes = 0;
-        self.db
-            .apply_batch(std::mem::take(&mut self.batch))
-            .map_err(engine_error)
+        let Self {
+            db,
+            engine,
+            cache_bytes,
+            files,
+            ..
+        } = self;
+        drop(db);
+        // The engine notes only when it is opened what it would else read all that was written for.
+        files.wait_for_engine(&engine)?;
+        drop(open_engine(&engine, cache_bytes)?);
+        files::sync_engine(&engine)?;
+        Ok(Complete { files })
     }
 }
 

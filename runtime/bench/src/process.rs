@@ -35,17 +35,7 @@ impl Process {
     /// # Errors
     /// When it is gone.
     pub fn memory(&self) -> anyhow::Result<Memory> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = |name: &str| -> anyhow::Result<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kilobytes = line.and_then(|rest| rest.trim().split(' ').next());
-            let kilobytes: u64 = kilobytes.context("no such line in /proc")?.parse()?;
-            Ok(kilobytes * 1024)
-        };
-        Ok(Memory {
-            resident: line("VmRSS:")?,
-            anonymous: line("RssAnon:")?,
-        })
+        memory_of(&self.child.id().to_string())
     }
 
     /// CPU time it has used so far, in microseconds: unlike a duration, another process's work does not count.
@@ -53,14 +43,7 @@ impl Process {
     /// # Errors
     /// When it is gone.
     pub fn cpu_us(&self) -> anyhow::Result<u64> {
-        /// `USER_HZ`, the same on every Linux of today.
-        const TICKS_A_SECOND: u64 = 100;
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name in parentheses may hold anything; what follows it is plain.
-        let (_, rest) = stat.rsplit_once(") ").context("no name in /proc")?;
-        let mut fields = rest.split(' ').skip(11).take(2);
-        let mut ticks = || -> anyhow::Result<u64> { Ok(fields.next().context("no time in /proc")?.parse()?) };
-        Ok((ticks()? + ticks()?) * 1_000_000 / TICKS_A_SECOND)
+        cpu_us_of(&self.child.id().to_string())
     }
 
     /// SIGTERM, and waits for its end.
@@ -89,4 +72,45 @@ impl Drop for Process {
             let _ = self.child.wait();
         }
     }
+}
+
+/// This process's own memory.
+///
+/// # Errors
+/// When the system does not say.
+pub fn own_memory() -> anyhow::Result<Memory> {
+    memory_of("self")
+}
+
+/// The CPU time this process has used so far, in microseconds.
+///
+/// # Errors
+/// When the system does not say.
+pub fn own_cpu_us() -> anyhow::Result<u64> {
+    cpu_us_of("self")
+}
+
+fn memory_of(process: &str) -> anyhow::Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = |name: &str| -> anyhow::Result<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|rest| rest.trim().split(' ').next());
+        let kilobytes: u64 = kilobytes.context("no such line in /proc")?.parse()?;
+        Ok(kilobytes * 1024)
+    };
+    Ok(Memory {
+        resident: line("VmRSS:")?,
+        anonymous: line("RssAnon:")?,
+    })
+}
+
+fn cpu_us_of(process: &str) -> anyhow::Result<u64> {
+    /// `USER_HZ`, the same on every Linux of today.
+    const TICKS_A_SECOND: u64 = 100;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold anything; what follows it is plain.
+    let (_, rest) = stat.rsplit_once(") ").context("no name in /proc")?;
+    let mut fields = rest.split(' ').skip(11).take(2);
+    let mut ticks = || -> anyhow::Result<u64> { Ok(fields.next().context("no time in /proc")?.parse()?) };
+    Ok((ticks()? + ticks()?) * 1_000_000 / TICKS_A_SECOND)
 }

@@ -1,12 +1,11 @@
-//! The reference cloud of `examples/cloud`, built and run as a process with a fresh SQLite file.
+//! The reference cloud of `examples/cloud`, run as a process with a fresh SQLite file.
 
-use crate::outlet::BINARY;
+use crate::binaries;
 use crate::process::Process;
-use anyhow::{Context, ensure};
-use std::ffi::OsString;
+use anyhow::Context;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The outlets it knows, and their keys.
@@ -24,12 +23,12 @@ pub struct ReferenceCloud {
 }
 
 impl ReferenceCloud {
-    /// Builds it if need be, and starts it in `dir`.
+    /// Starts it in `dir`.
     ///
     /// # Errors
-    /// When it cannot be built or does not come up.
+    /// When it is not built or does not come up.
     pub fn start(dir: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(build()?);
+        let mut command = Command::new(binaries::cloud()?);
         command
             .args([
                 "serve",
@@ -63,29 +62,4 @@ impl ReferenceCloud {
             .to_owned();
         Ok(Self { process, url })
     }
-}
-
-/// Its binary, beside the one that is measured.
-fn build() -> anyhow::Result<PathBuf> {
-    let beside = Path::new(BINARY)
-        .parent()
-        .context("a binary without a directory")?;
-    let target = beside
-        .parent()
-        .context("a binary outside of a target directory")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let status = Command::new(cargo)
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "--package",
-            "selaras-cloud",
-            "--target-dir",
-        ])
-        .arg(target)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()?;
-    ensure!(status.success(), "it cannot be built");
-    Ok(target.join("release").join("selaras-cloud"))
 }

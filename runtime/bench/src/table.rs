@@ -28,8 +28,7 @@ impl Table {
     pub fn new(quick: bool) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let quick = if quick { ", quick: small counts" } else { "" };
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or("?").to_owned();
+        let load = load();
         Self {
             title: format!("selaras bench · {cores} cores, load at the start {load}{quick}"),
             lines: Vec::new(),
@@ -40,7 +39,7 @@ impl Table {
     pub fn section(&mut self, name: &str) {
         eprintln!("measuring: {name}");
         self.lines.push(Line {
-            what: format!("\n{name}"),
+            what: format!("\n{name} (load {})", load()),
             figure: String::new(),
             aim: String::new(),
         });
@@ -74,6 +73,12 @@ impl Table {
             aim,
         });
     }
+}
+
+/// How many want a core at this moment.
+fn load() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or("?").to_owned()
 }
 
 fn verdict(met: bool, aim: &str) -> String {

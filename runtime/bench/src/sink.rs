@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -26,6 +27,7 @@ const PAGE: usize = 1000;
 pub struct Sink {
     /// Its address, as the outlet is told it.
     pub url: String,
+    away: Arc<AtomicBool>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -41,6 +43,11 @@ impl Sink {
         listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
+        let away = Arc::new(AtomicBool::new(false));
+        let cloud = Cloud {
+            pages,
+            away: away.clone(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -49,7 +56,7 @@ impl Sink {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        outcome = serve(listener, pages) => if let Err(error) = outcome {
+                        outcome = serve(listener, cloud) => if let Err(error) = outcome {
                             eprintln!("the sink failed: {error:#}");
                         },
                         // Its handle is gone; so are those who call it.
@@ -60,10 +67,25 @@ impl Sink {
             .context("no thread for the sink")?;
         Ok(Self {
             url,
+            away,
             stop: Some(stop),
             thread: Some(thread),
         })
     }
+}
+
+impl Sink {
+    /// Lets it be away, which it says with a 503, or come back.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Release);
+    }
+}
+
+/// What a connection answers from.
+#[derive(Clone)]
+struct Cloud {
+    pages: Arc<[Bytes]>,
+    away: Arc<AtomicBool>,
 }
 
 impl Drop for Sink {
@@ -77,16 +99,16 @@ impl Drop for Sink {
     }
 }
 
-async fn serve(listener: std::net::TcpListener, pages: Arc<[Bytes]>) -> anyhow::Result<()> {
+async fn serve(listener: std::net::TcpListener, cloud: Cloud) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let pages = pages.clone();
+        let cloud = cloud.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let pages = pages.clone();
-                async move { Ok::<_, Infallible>(answer(request, &pages).await) }
+                let cloud = cloud.clone();
+                async move { Ok::<_, Infallible>(answer(request, &cloud).await) }
             });
             // A connection that ends early is the outlet's affair.
             let _ = http1::Builder::new()
@@ -96,7 +118,10 @@ async fn serve(listener: std::net::TcpListener, pages: Arc<[Bytes]>) -> anyhow::
     }
 }
 
-async fn answer(request: Request<Incoming>, pages: &[Bytes]) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, cloud: &Cloud) -> Response<Full<Bytes>> {
+    if cloud.away.load(Ordering::Acquire) {
+        return reply(StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
+    }
     if request.method() == Method::POST {
         let body = match request.into_body().collect().await {
             Ok(body) => body.to_bytes(),
@@ -115,7 +140,7 @@ async fn answer(request: Request<Incoming>, pages: &[Bytes]) -> Response<Full<By
     let page = since
         .and_then(|rest| rest.split('&').next())
         .map_or(Ok(0), str::parse::<usize>);
-    match page.ok().and_then(|page| pages.get(page)) {
+    match page.ok().and_then(|page| cloud.pages.get(page)) {
         Some(page) => reply(StatusCode::OK, page.clone()),
         None => reply(StatusCode::NOT_FOUND, Bytes::new()),
     }

@@ -3,19 +3,31 @@
 //! It measures the release binary as a shop runs it: a process, environment variables, HTTP. It is never a test, and
 //! decides nothing: a figure below its aim is printed, not failed. All it starts it stops, also when it panics.
 
+mod binaries;
 mod client;
+mod commits;
 mod disk;
+mod growth;
 mod intake;
 mod outlet;
 mod plugins;
 mod process;
+mod pump;
+mod records;
 mod reference_cloud;
+mod sample;
 mod sink;
+mod sqlite;
 mod start;
 mod sync;
 mod table;
+mod worker;
 
-use anyhow::Context;
+/// As the binary that is measured has it: memory is one of the figures.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+use anyhow::{Context, ensure};
 use std::path::PathBuf;
 use table::Table;
 
@@ -34,6 +46,12 @@ pub struct Scale {
     pub calls: usize,
     /// Starts of the process, of each kind.
     pub starts: usize,
+    /// Records in the store, in growing order.
+    pub records: [usize; 3],
+    /// Reads and changes of them.
+    pub touches: usize,
+    /// Changes that go through the queue while disk and memory are watched.
+    pub soak: usize,
 }
 
 const FULL: Scale = Scale {
@@ -43,6 +61,9 @@ const FULL: Scale = Scale {
     documents: 20_000,
     calls: 20_000,
     starts: 5,
+    records: [1_000, 100_000, 1_000_000],
+    touches: 20_000,
+    soak: 1_000_000,
 };
 
 const QUICK: Scale = Scale {
@@ -52,14 +73,23 @@ const QUICK: Scale = Scale {
     documents: 3_000,
     calls: 3_000,
     starts: 2,
+    records: [100, 1_000, 10_000],
+    touches: 2_000,
+    soak: 10_000,
 };
+
+/// What can be asked for alone.
+const ROWS: [&str; 7] = [
+    "start", "plugins", "intake", "sync", "commits", "records", "growth",
+];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if !arguments.iter().any(|argument| argument == "--bench") {
-        // `cargo test --benches` calls it so.
-        println!("nothing is measured without --bench: run make bench");
-        return Ok(());
+    if let Some((worker::FLAG, task)) = arguments
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        return worker::run(task);
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let rows: Vec<&str> = arguments
@@ -67,6 +97,13 @@ fn main() -> anyhow::Result<()> {
         .map(String::as_str)
         .filter(|argument| !argument.starts_with("--"))
         .collect();
+    for row in &rows {
+        ensure!(
+            ROWS.contains(row),
+            "{row} is no row: there are {}",
+            ROWS.join(", ")
+        );
+    }
     let wanted = |row: &str| rows.is_empty() || rows.contains(&row);
     let scale = if quick { QUICK } else { FULL };
     let room = Room::make()?;
@@ -75,7 +112,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(measure(&room, scale, &wanted, &mut table));
+    let outcome = runtime
+        .block_on(measure(&room, scale, &wanted, &mut table))
+        .and_then(|()| measure_store(&room, scale, &wanted, &mut table));
     // What was measured before something failed is worth seeing too.
     print!("{table}");
     outcome
@@ -99,6 +138,25 @@ async fn measure(
     if wanted("sync") {
         sync::measure(room, scale, table).await?;
     }
+    if wanted("growth") {
+        growth::measure(room, scale, table).await?;
+    }
+    Ok(())
+}
+
+/// What needs no outlet.
+fn measure_store(
+    room: &Room,
+    scale: Scale,
+    wanted: &dyn Fn(&str) -> bool,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    if wanted("commits") {
+        commits::measure(room, scale, table)?;
+    }
+    if wanted("records") {
+        records::measure(room, scale, table)?;
+    }
     Ok(())
 }
 
@@ -109,7 +167,7 @@ pub struct Room {
 
 impl Room {
     fn make() -> anyhow::Result<Self> {
-        let beside = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let beside = binaries::here()?.join("bench");
         std::fs::create_dir_all(&beside)?;
         let dir = tempfile::Builder::new()
             .prefix("bench-")

@@ -1,5 +1,6 @@
 //! The outlet: the release binary as a process with an environment of its own, and the calls that an admin makes.
 
+use crate::binaries;
 use crate::client::{Client, request};
 use crate::process::Process;
 use anyhow::{Context, bail};
@@ -12,8 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The binary that is measured.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_selaras");
 const PASSWORD: &str = "a long enough passphrase";
 /// How long a start may take.
 const PATIENCE_US: u64 = 30_000_000;
@@ -46,6 +45,20 @@ impl Setup {
         self
     }
 
+    /// The binary, to be called on this outlet.
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub fn command(&self) -> anyhow::Result<Command> {
+        let mut command = Command::new(binaries::outlet()?);
+        command
+            .env_clear()
+            .envs(&self.env)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null());
+        Ok(command)
+    }
+
     /// Starts it; answers when it is ready, with how long that took.
     ///
     /// # Errors
@@ -57,17 +70,14 @@ impl Setup {
             .append(true)
             .open(self.dir.join("log"))?;
         let began = monotonic_us();
-        let child = Command::new(BINARY)
+        let mut command = self.command()?;
+        let child = command
             .arg("serve")
-            .env_clear()
-            .envs(&self.env)
             .env("SERVER_PORT", address.port().to_string())
-            .current_dir(&self.dir)
-            .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .with_context(|| format!("{BINARY} cannot be started"))?;
+            .context("the outlet cannot be started")?;
         let process = Process::new(child);
         let probe = request("GET", "/readyz", None, "");
         loop {

@@ -1,6 +1,7 @@
 //! What the process costs before it does anything: its start, its memory, its size.
 
-use crate::outlet::{BINARY, Outlet, Setup};
+use crate::binaries;
+use crate::outlet::{Outlet, Setup};
 use crate::process::Memory;
 use crate::table::{Aim, Table, plain, quantile};
 use crate::{Room, Scale};
@@ -54,7 +55,7 @@ pub async fn measure(room: &Room, scale: Scale, table: &mut Table) -> anyhow::Re
             "ms",
         );
     }
-    let size = std::fs::metadata(BINARY)?.len() as f64 / MEGABYTE;
+    let size = std::fs::metadata(binaries::outlet()?)?.len() as f64 / MEGABYTE;
     table.aimed(
         "binary, stripped, plugins inside",
         format!("{size:.1} MB"),

@@ -1,18 +1,18 @@
 //! What a decision and a translation cost: the embedded plugins through the host, beside the same rule compiled
 //! natively.
 
+use crate::binaries;
 use crate::table::{Aim, Table, plain, quantile, rate};
 use crate::{Room, Scale, document};
 use anyhow::{Context, ensure};
-use newest_wins::NewestWins;
 use selaras::clock::monotonic_us;
 use selaras::plugin::bundle::BUNDLE;
 use selaras::plugin::{
     CallContext, Candidate, Case, Direction, Document, Host, HostConfig, Limits, NoLookup, Source,
 };
-use selaras_sdk::Strategy;
 use std::borrow::Cow;
-use std::hint::black_box;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// Half of the decisions take no longer.
@@ -94,20 +94,24 @@ async fn calls(host: &Host, scale: Scale, table: &mut Table) -> anyhow::Result<(
     mapper(host, scale, table).await
 }
 
-/// The very rule that is in the component, without WebAssembly around it.
+/// The very rule that is in the component, without WebAssembly around it: a program beside its crate.
 fn native(scale: Scale, table: &mut Table) -> anyhow::Result<()> {
-    let cx = selaras_sdk::testing::context("{}");
-    let side = |ms| selaras_sdk::Document::new("order", "o-1", document(1)).with_modified_ms(ms);
-    let conflict = selaras_sdk::testing::conflict(side(2_000), side(1_000));
-    let began = monotonic_us();
-    for _ in 0..scale.calls {
-        let verdict = NewestWins::resolve(black_box(&cx), black_box(&conflict));
-        ensure!(black_box(verdict).is_ok(), "the native rule failed");
-    }
-    let took = (monotonic_us() - began) as f64;
+    let program = binaries::here()?.join("examples").join("native_speed");
+    let mut child = Command::new(&program)
+        .arg(scale.calls.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{} is not there: make bench builds it", program.display()))?;
+    let mut input = child.stdin.take().context("no input")?;
+    input.write_all(document(1).as_bytes())?;
+    drop(input);
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "the native rule failed");
+    let nanoseconds = String::from_utf8(output.stdout)?;
     table.told(
         "the same rule in native Rust",
-        format!("{:.0} ns", took * 1000.0 / scale.calls as f64),
+        format!("{} ns", nanoseconds.trim()),
     );
     Ok(())
 }
