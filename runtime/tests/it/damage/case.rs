@@ -79,16 +79,18 @@ impl Case {
         &self.setup
     }
 
-    /// Does something to each snapshot of the engine.
+    /// Does something to each snapshot of the engine, of which there is one.
     pub fn each_snapshot(&self, harm: impl Fn(&Path)) {
-        for (path, _) in contents(&self.engine("")) {
-            if path
-                .file_name()
+        // The engine makes one when it opens after writes.
+        rows(&self.engine(""));
+        let is_one = |path: &PathBuf| {
+            path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with("snap."))
-            {
-                harm(&path);
-            }
-        }
+        };
+        let files = contents(&self.engine("")).into_iter().map(|(path, _)| path);
+        let snapshots: Vec<_> = files.filter(is_one).collect();
+        assert!(!snapshots.is_empty(), "there is no snapshot to be harmed");
+        snapshots.iter().for_each(|path| harm(path));
     }
 
     /// It serves within the bound.
