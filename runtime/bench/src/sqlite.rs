@@ -76,7 +76,7 @@ fn run(mut db: Connection, waiting: &mpsc::Receiver<Job>) -> anyhow::Result<()> 
         let mut answers = Vec::with_capacity(GROUP);
         let group = db.transaction()?;
         for (batch, answer) in std::iter::once(first).chain(waiting.try_iter().take(GROUP - 1)) {
-            write(&group, batch, &mut feed_head)?;
+            write(&group, &batch, &mut feed_head)?;
             answers.push(answer);
         }
         put(&group, &META_KEY, &[0; 200])?;
@@ -89,7 +89,7 @@ fn run(mut db: Connection, waiting: &mpsc::Receiver<Job>) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn write(group: &Connection, batch: Batch, feed_head: &mut u64) -> anyhow::Result<()> {
+fn write(group: &Connection, batch: &Batch, feed_head: &mut u64) -> anyhow::Result<()> {
     for expect in &batch.expects {
         let mut select = group.prepare_cached("SELECT value FROM kv WHERE key = ?1")?;
         let held: Option<Vec<u8>> = select

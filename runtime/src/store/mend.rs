@@ -114,7 +114,7 @@ impl Mending<'_> {
             };
             let orders = queues.remove(&key).unwrap_or_default();
             match this.rows.record(&key) {
-                Ok(Some(record)) => this.write(key, record, &orders),
+                Ok(Some(record)) => this.write(&key, record, &orders),
                 Ok(None) | Err(_) => {
                     this.batch.delete(row);
                     if orders.is_empty() {
@@ -154,10 +154,10 @@ impl Mending<'_> {
             create_sent: true,
             ..Record::default()
         };
-        self.write(key, record, orders)
+        self.write(&key, record, orders)
     }
 
-    fn write(&mut self, key: EntityKey, mut record: Record, orders: &[u64]) -> Result<(), StoreError> {
+    fn write(&mut self, key: &EntityKey, mut record: Record, orders: &[u64]) -> Result<(), StoreError> {
         let mut items = Vec::with_capacity(orders.len());
         for order in orders {
             if let Ok(Some(row)) = self.rows.item(*order) {

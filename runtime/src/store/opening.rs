@@ -1,6 +1,6 @@
 //! Opening a store whatever state its files are in: by the rungs of a ladder, each losing as little as can be.
 //!
-//! 1. A child process looks at it; only a store that passes is opened here.
+//! 1. A child process looks at it, first at the sums in its log, then by opening it; only a store that passes is opened here.
 //! 2. A copy without the engine's snapshots and settings file, which it can do without.
 //! 3. What can be read of the copy, in a new store.
 //! 4. The newest backup.
@@ -184,10 +184,10 @@ impl Opening {
         match self.look(&dir, damaged) {
             Ok(probed) => match self.sound(&probed, marked.clone()) {
                 // The engine may pass a look and break over what that look made of the files.
-                Err(error) if is_damage(&error) => self.repair(&chain(&error), marked),
+                Err(error) if is_damage(&error) => self.repair(&chain(&error), marked.as_ref()),
                 outcome => outcome,
             },
-            Err(Unusable::Damaged(why)) => self.repair(&why, marked),
+            Err(Unusable::Damaged(why)) => self.repair(&why, marked.as_ref()),
             Err(other) => Err(self.refusal(other)),
         }
     }
@@ -198,7 +198,7 @@ impl Opening {
             return match marked {
                 None => self.opened(Vec::new(), None),
                 // Where its beginning is broken the engine takes it for empty, whatever comes after.
-                Some(marked) => self.repair("it is not empty, but reads so", Some(marked)),
+                Some(marked) => self.repair("it is not empty, but reads so", Some(&marked)),
             };
         };
         let mut steps = Vec::new();

@@ -16,16 +16,16 @@ const KEPT_ORIGINALS: usize = 2;
 
 impl Opening {
     /// What the engine says of it is that it is broken.
-    pub(super) fn repair(&self, why: &str, marked: Option<Marked>) -> Result<Opened, OpenError> {
+    pub(super) fn repair(&self, why: &str, marked: Option<&Marked>) -> Result<Opened, OpenError> {
         let mut steps = vec![self.step(format!("the database cannot be used as it is: {why}"))];
-        match self.try_copy(marked.as_ref(), &mut steps) {
+        match self.try_copy(marked, &mut steps) {
             Ok(opened) => return Ok(opened),
             Err(why) => steps.push(self.step(why)),
         }
         let unknown = Marked::unknown();
         self.without_files(
             "nothing could be read of it",
-            marked.as_ref().unwrap_or(&unknown),
+            marked.unwrap_or(&unknown),
             steps,
         )
     }
