@@ -23,11 +23,7 @@ impl Opening {
             Err(why) => steps.push(self.step(why)),
         }
         let unknown = Marked::unknown();
-        self.without_files(
-            "nothing could be read of it",
-            marked.unwrap_or(&unknown),
-            steps,
-        )
+        self.without_files("nothing could be read of it", marked.unwrap_or(&unknown), steps)
     }
 
     /// Rungs 2 and 3. `Err`: why neither holds.
