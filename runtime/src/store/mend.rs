@@ -122,7 +122,7 @@ impl Mending<'_> {
                         Ok(())
                     } else {
                         this.commit()?;
-                        this.of_its_queue(key, &orders)
+                        this.of_its_queue(&key, &orders)
                     }
                 }
             }
@@ -132,18 +132,18 @@ impl Mending<'_> {
     /// Items whose record is gone.
     fn without_record(&mut self, queues: Queues) -> Result<(), StoreError> {
         for (key, orders) in queues {
-            self.of_its_queue(key, &orders)?;
+            self.of_its_queue(&key, &orders)?;
         }
         Ok(())
     }
 
     /// A record as its queue tells it: the newest snapshot is its document, and the cloud may have it already.
-    fn of_its_queue(&mut self, key: EntityKey, orders: &[u64]) -> Result<(), StoreError> {
+    fn of_its_queue(&mut self, key: &EntityKey, orders: &[u64]) -> Result<(), StoreError> {
         let newest = orders
             .last()
             .and_then(|order| self.rows.item(*order).ok().flatten());
         let Some(newest) = newest else {
-            self.lose(&key);
+            self.lose(key);
             return Ok(());
         };
         let item = newest.item;
@@ -154,7 +154,7 @@ impl Mending<'_> {
             create_sent: true,
             ..Record::default()
         };
-        self.write(&key, record, orders)
+        self.write(key, record, orders)
     }
 
     fn write(&mut self, key: &EntityKey, mut record: Record, orders: &[u64]) -> Result<(), StoreError> {
