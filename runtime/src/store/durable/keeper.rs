@@ -46,7 +46,11 @@ impl Shared {
             let asked = !wants.compact.is_empty();
             if asked || (rest == 0 && self.would_give_room(room.free_bytes, room.min_free_bytes)) {
                 rest = TICKS_BETWEEN;
-                let outcome = self.compact();
+                let mut outcome = self.compact();
+                if outcome.is_err() && !self.space.room_now().takes_updates() && self.space.drop_ballast() {
+                    // Rewriting gives back more than the ballast holds.
+                    outcome = self.compact();
+                }
                 match &outcome {
                     Ok(done) => tracing::info!(
                         before = done.bytes_before,
