@@ -99,7 +99,7 @@ impl Outlet {
         self.taken = copy.taken;
         // Whenever it was copied: a store that went back is ahead of all that was given out, each time anew.
         self.entity.version_floor = floor + 1_000_000;
-        self.commit(|entity| doubt(entity));
+        self.commit(doubt);
         true
     }
 
