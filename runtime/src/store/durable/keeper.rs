@@ -11,7 +11,7 @@ use std::{
 use super::{Shared, State};
 use crate::store::{
     Compacted, SledStore, Store, StoreError,
-    opening::{Opened, Step, needs_rewriting},
+    opening::{Opened, Step},
     writer::panic_text,
 };
 
@@ -22,8 +22,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long readers of a store that stopped are waited for.
 const READERS: Duration = Duration::from_secs(30);
-/// Ticks between two rewritings that nobody asked for.
-const TICKS_BETWEEN: u32 = 60;
+/// Ticks after a rewriting before another that nobody asked for, and after one that failed.
+const TICKS_BETWEEN: u32 = 10;
+const TICKS_AFTER_FAILURE: u32 = 60;
+/// What rewriting must give back at least where room is scarce, and what a new database takes beyond what is in it.
+const LEAST_GAIN: u64 = 4 << 20;
 /// Steps of openings that are remembered.
 const MOST_STEPS: usize = 50;
 
@@ -45,12 +48,12 @@ impl Shared {
             rest = rest.saturating_sub(1);
             let asked = !wants.compact.is_empty();
             if asked || (rest == 0 && self.would_give_room(room.free_bytes, room.min_free_bytes)) {
-                rest = TICKS_BETWEEN;
                 let mut outcome = self.compact();
                 if outcome.is_err() && !self.space.room_now().takes_updates() && self.space.drop_ballast() {
                     // Rewriting gives back more than the ballast holds.
                     outcome = self.compact();
                 }
+                rest = outcome.as_ref().map_or(TICKS_AFTER_FAILURE, |_| TICKS_BETWEEN);
                 match &outcome {
                     Ok(done) => tracing::info!(
                         before = done.bytes_before,
@@ -73,7 +76,10 @@ impl Shared {
             return false;
         };
         let stats = store.stats();
-        free < min_free + min_free / 2 && needs_rewriting(&stats, 0) && stats.live_bytes * 3 / 2 < free
+        // Earlier than at the start: draining a queue writes more than the queue holds, and once it is done there may not
+        // be room left for a new database.
+        let worth_it = stats.bytes_on_disk > 2 * stats.live_bytes + LEAST_GAIN;
+        free < min_free + min_free / 2 && worth_it && stats.live_bytes * 3 / 2 + LEAST_GAIN < free
     }
 
     /// Takes the store out of service and opens it again, as often as it takes.
