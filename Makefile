@@ -7,7 +7,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint bench wasm-target clean
+.PHONY: help demo build test test-crash lint bench wasm-target clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ build: wasm-target ## the release binaries: selaras, selaras-cloud, selaras-quic
 
 test: wasm-target ## everything that checks the project (offline once the crates are fetched)
 	$(CARGO) test --locked --workspace
+
+test-crash: wasm-target ## the long form: 30 power cuts, 100 kills, 20 damages of each kind (SELARAS_CUTS, SELARAS_KILLS, SELARAS_DAMAGES, SELARAS_SEED)
+	SELARAS_CUTS=$${SELARAS_CUTS:-30} SELARAS_KILLS=$${SELARAS_KILLS:-100} SELARAS_DAMAGES=$${SELARAS_DAMAGES:-20} \
+	$(CARGO) test --locked -p selaras --test it -- --nocapture crash:: damage:: disk_full::
 
 lint: wasm-target ## formatting, clippy, links in the docs, licences and sources of what we depend on
 	$(CARGO) fmt --all --check

@@ -234,13 +234,12 @@ impl Reader<'_> {
     }
 
     fn space(&mut self) -> SpaceSettings {
-        let mut megabytes = |variable| {
-            self.text(variable)
-                .map(|_| u64::from(self.number(variable, 0, 0, 1_000_000)) << 20)
-        };
+        let min_free_mb = self.number("MIN_FREE_MB", 0, 0, 1_000_000);
+        let ballast_mb = self.number("BALLAST_MB", 0, 0, 1_000_000);
+        let bytes = |said: Option<String>, megabytes: u32| said.map(|_| u64::from(megabytes) << 20);
         SpaceSettings {
-            min_free_bytes: megabytes("MIN_FREE_MB"),
-            ballast_bytes: megabytes("BALLAST_MB"),
+            min_free_bytes: bytes(self.text("MIN_FREE_MB"), min_free_mb),
+            ballast_bytes: bytes(self.text("BALLAST_MB"), ballast_mb),
         }
     }
 

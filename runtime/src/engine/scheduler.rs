@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 const FIRST_RETRY_MS: u64 = 5_000;
 /// Between two runs of which the first moved nothing.
 const REST_MS: u64 = 1_000;
+/// Between two looks at a store that has stopped.
+const STORE_REST_MS: u64 = 5_000;
 
 /// What others tell the scheduler.
 #[derive(Default)]
@@ -84,6 +86,13 @@ impl Plan {
             .flatten()
             .fold(self.interval_at, u64::min)
     }
+
+    /// Nothing is due before this.
+    fn rest(&mut self, until: u64) {
+        self.push_at = None;
+        self.rest_at = Some(until);
+        self.interval_at = self.interval_at.max(until);
+    }
 }
 
 impl Engine {
@@ -148,6 +157,11 @@ impl Engine {
             answer(&signals.waiters, &refusal);
             return;
         }
+        if self.inner.rows.store().health().is_err() && signals.waiters.lock().is_empty() {
+            // What waits cannot be read now; it is looked at again until the store is open.
+            plan.rest(self.mono_ms() + STORE_REST_MS);
+            return;
+        }
         signals.running.store(true, Ordering::Relaxed);
         plan.push_at = None;
         plan.rest_at = None;
@@ -180,6 +194,10 @@ impl Engine {
             plan.rest_at = Some(now);
         }
         drop(link);
+        if self.inner.rows.store().health().is_err() {
+            plan.rest(now + STORE_REST_MS);
+            return;
+        }
         if self.holds_pushes(&self.settings(), None) {
             // Nothing is pushed before everything was pulled, which has its own backoff; what a deadline left goes on.
             let failed = self.inner.pull_failures.load(Ordering::Relaxed) > 0;

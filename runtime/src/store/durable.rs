@@ -296,7 +296,7 @@ impl Store for DurableStore {
     }
 
     fn room(&self) -> Room {
-        self.shared.space.room()
+        self.shared.space.room_now()
     }
 
     fn report(&self) -> Report {

@@ -66,6 +66,17 @@ pub(super) fn read(dir: &Path) -> Option<Marked> {
         .max_by_key(|marked| marked.serial)
 }
 
+/// Copies the mark, if there is one, to the directory of a copy of the store.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::copy(path(from), path(to)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn decode(slot: &[u8]) -> Option<Marked> {
     let (used, rest) = slot.split_at_checked(USED_BYTES)?;
     let (sum, _) = rest.split_first_chunk()?;

@@ -114,7 +114,7 @@ impl Mending<'_> {
             };
             let orders = queues.remove(&key).unwrap_or_default();
             match this.rows.record(&key) {
-                Ok(Some(record)) => this.write(key, record, &orders),
+                Ok(Some(record)) => this.write(&key, record, &orders),
                 Ok(None) | Err(_) => {
                     this.batch.delete(row);
                     if orders.is_empty() {
@@ -122,7 +122,7 @@ impl Mending<'_> {
                         Ok(())
                     } else {
                         this.commit()?;
-                        this.of_its_queue(key, &orders)
+                        this.of_its_queue(&key, &orders)
                     }
                 }
             }
@@ -132,18 +132,18 @@ impl Mending<'_> {
     /// Items whose record is gone.
     fn without_record(&mut self, queues: Queues) -> Result<(), StoreError> {
         for (key, orders) in queues {
-            self.of_its_queue(key, &orders)?;
+            self.of_its_queue(&key, &orders)?;
         }
         Ok(())
     }
 
     /// A record as its queue tells it: the newest snapshot is its document, and the cloud may have it already.
-    fn of_its_queue(&mut self, key: EntityKey, orders: &[u64]) -> Result<(), StoreError> {
+    fn of_its_queue(&mut self, key: &EntityKey, orders: &[u64]) -> Result<(), StoreError> {
         let newest = orders
             .last()
             .and_then(|order| self.rows.item(*order).ok().flatten());
         let Some(newest) = newest else {
-            self.lose(&key);
+            self.lose(key);
             return Ok(());
         };
         let item = newest.item;
@@ -157,7 +157,7 @@ impl Mending<'_> {
         self.write(key, record, orders)
     }
 
-    fn write(&mut self, key: EntityKey, mut record: Record, orders: &[u64]) -> Result<(), StoreError> {
+    fn write(&mut self, key: &EntityKey, mut record: Record, orders: &[u64]) -> Result<(), StoreError> {
         let mut items = Vec::with_capacity(orders.len());
         for order in orders {
             if let Ok(Some(row)) = self.rows.item(*order) {

@@ -1,6 +1,6 @@
 //! Opening a store whatever state its files are in: by the rungs of a ladder, each losing as little as can be.
 //!
-//! 1. A child process looks at it; only a store that passes is opened here.
+//! 1. A child process looks at it, first at the sums in its log, then by opening it; only a store that passes is opened here.
 //! 2. A copy without the engine's snapshots and settings file, which it can do without.
 //! 3. What can be read of the copy, in a new store.
 //! 4. The newest backup.
@@ -151,6 +151,20 @@ impl Opening {
         }
     }
 
+    /// Whether there is anything of a store.
+    pub(super) fn is_there(&self) -> bool {
+        let dir = self.dir();
+        mark::read(&dir).is_some() || engine_dir(&dir).join("db").exists()
+    }
+
+    /// What is said where there is nothing of it.
+    pub(super) fn gone(&self) -> OpenError {
+        OpenError::Unusable {
+            dir: self.dir(),
+            why: "it is gone while the outlet runs: mount its disk again".to_owned(),
+        }
+    }
+
     /// Opens a store that is known to be whole.
     pub(super) fn open_plainly(&self) -> Result<SledStore, OpenError> {
         self.plain(None)
@@ -168,8 +182,12 @@ impl Opening {
             };
         }
         match self.look(&dir, damaged) {
-            Ok(probed) => self.sound(&probed, marked),
-            Err(Unusable::Damaged(why)) => self.repair(&why, marked),
+            Ok(probed) => match self.sound(&probed, marked.clone()) {
+                // The engine may pass a look and break over what that look made of the files.
+                Err(error) if is_damage(&error) => self.repair(&chain(&error), marked.as_ref()),
+                outcome => outcome,
+            },
+            Err(Unusable::Damaged(why)) => self.repair(&why, marked.as_ref()),
             Err(other) => Err(self.refusal(other)),
         }
     }
@@ -179,7 +197,8 @@ impl Opening {
         let Some(epoch) = &probed.epoch else {
             return match marked {
                 None => self.opened(Vec::new(), None),
-                Some(marked) => self.without_files("the database is empty", &marked, Vec::new()),
+                // Where its beginning is broken the engine takes it for empty, whatever comes after.
+                Some(marked) => self.repair("it is not empty, but reads so", Some(&marked)),
             };
         };
         let mut steps = Vec::new();
@@ -319,6 +338,15 @@ fn is_full(error: &OpenError) -> bool {
     match error {
         OpenError::Store(error) => error.is_full(),
         OpenError::Io { source, .. } => StoreError::is_room(source),
+        _ => false,
+    }
+}
+
+/// Whether it is the files' fault.
+fn is_damage(error: &OpenError) -> bool {
+    match error {
+        OpenError::Panicked(_) => true,
+        OpenError::Store(error) => error.is_damage(),
         _ => false,
     }
 }

@@ -15,8 +15,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    OpenError, StoreError,
-    sled::{files::Files, inspect},
+    OpenError, StoreError, mark,
+    sled::{files::Files, find_damage, inspect},
 };
 
 /// How often an answer is looked for.
@@ -119,6 +119,10 @@ pub type Prober = Arc<dyn Fn(&Path, bool, Duration) -> Result<Probed, Unusable> 
 /// Why the store cannot be opened.
 pub fn look(dir: &Path, deep: bool) -> Result<Probed, Unusable> {
     let files = Files::lock(dir)?;
+    // Before the engine: what follows damage in its log it would forget, and make room of.
+    if deep && let Some(why) = find_damage(&files, mark::read(dir).as_ref())? {
+        return Err(Unusable::Damaged(why));
+    }
     Ok(inspect(&files, deep)?)
 }
 

@@ -1,7 +1,8 @@
 //! Taking what can be read of a broken store into a new one: entry by entry, past what cannot be read. Rows that follow from
 //! others are made anew (see `mend`).
 //!
-//! Done by a child process, as the engine may hang or abort over damaged pages. It must not touch the broken store's
+//! The files are read without the engine; only where that gives nothing, with it. Done by a child process, as the engine
+//! may hang or abort over damaged pages. It must not touch the broken store's
 //! original, nor put the new one in anybody's place.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
@@ -9,10 +10,10 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Importer, OpenError, SledOptions, SledStore, StoreError, keys, mend,
+    Importer, OpenError, SledOptions, SledStore, StoreError, keys, mark, mend,
     meta::Meta,
     probe::run_child,
-    sled::{files::Files, read_past_damage},
+    sled::{files::Files, read_past_damage, read_raw},
 };
 
 /// Memory for pages of each of the two stores.
@@ -75,13 +76,13 @@ pub type Salvager = Arc<dyn Fn(&Path, &Path) -> Result<Salvaged, String> + Send 
 /// Does it in this process.
 ///
 /// # Errors
-/// When the broken store does not open at all, or the new one cannot be made.
+/// When nothing of the broken store can be read, or the new one cannot be made.
 pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
     let broken = Files::lock(from)?;
     let mut importer = Importer::create(to, CACHE_BYTES)?;
     let mut report = Salvaged::default();
     let mut parked = 0;
-    let found = read_past_damage(&broken, CACHE_BYTES, |key, value| match value {
+    let mut take = |key: &[u8], value: Result<Vec<u8>, StoreError>| match value {
         _ if mend::is_derived(key) => Ok(()),
         Ok(value) => {
             report.entries += 1;
@@ -92,7 +93,11 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
             report.broken += 1;
             Ok(())
         }
-    })?;
+    };
+    let found = match read_raw(&broken, mark::read(from).as_ref(), &mut take)? {
+        Some(found) => found,
+        None => read_past_damage(&broken, CACHE_BYTES, &mut take)?,
+    };
     report.gaps = found.gaps;
     let mut meta = found.meta.unwrap_or_else(|| Meta::new(String::new()));
     if found.known {

@@ -8,11 +8,13 @@ mod damaged;
 pub(super) mod files;
 mod fill;
 mod import;
+mod rawlog;
 mod view;
 
 pub(super) use damaged::read_past_damage;
 pub(super) use import::Complete;
 pub use import::Importer;
+pub(super) use rawlog::{find_damage, read_raw};
 
 use std::{
     collections::BTreeMap,

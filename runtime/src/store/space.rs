@@ -1,7 +1,7 @@
 //! Room on the disk: how much is free, from where on nothing new is taken, and the ballast, a file that is let go when even
 //! opening the store finds no room.
 //!
-//! Asked by the keeper once a second, read by everyone. It must not decide what is refused.
+//! Looked at by the keeper once a second, and by whoever takes something new in. It must not decide what is refused.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -103,8 +103,8 @@ impl Space {
         }
     }
 
-    /// Looks again. Lays the ballast where there is room for it beyond the watermark.
-    pub(super) fn look(&self) -> Room {
+    /// Looks again: a second is enough to fill what the watermark keeps. About a microsecond.
+    pub(super) fn room_now(&self) -> Room {
         match statvfs(&self.dir) {
             Ok(stat) => {
                 let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -112,7 +112,12 @@ impl Space {
             }
             Err(error) => tracing::warn!(%error, "the free space cannot be asked"),
         }
-        let room = self.room();
+        self.room()
+    }
+
+    /// Looks again. Lays the ballast where there is room for it beyond the watermark.
+    pub(super) fn look(&self) -> Room {
+        let room = self.room_now();
         let beyond = room.free_bytes.saturating_sub(self.min_free);
         if self.ballast_bytes > 0 && beyond > 2 * self.ballast_bytes && !self.ballast.exists() {
             match self.lay_ballast() {

@@ -13,6 +13,12 @@ use case::{Case, Original};
 use files::{flip_bits, garble_pages, raise_format, truncate, zero_segment};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// What it is called, and how it is done.
+type Damage = (&'static str, fn(&Case));
+/// The same to one file, by chance.
+type RandomDamage = (&'static str, fn(&Path, &mut Dice));
 
 /// Random damages of each kind in a plain `cargo test`.
 const DAMAGES: usize = 2;
@@ -20,7 +26,7 @@ const DAMAGES: usize = 2;
 #[tokio::test]
 async fn what_the_store_does_not_need_may_be_torn_garbage_or_gone() {
     let original = Original::make().await;
-    let torn: [(&str, fn(&Case)); 7] = [
+    let torn: [Damage; 7] = [
         ("a snapshot that was being written", |case| {
             fs::write(case.engine("snap.00000000000000FF.generating"), vec![7; 5000]).unwrap();
         }),
@@ -28,16 +34,16 @@ async fn what_the_store_does_not_need_may_be_torn_garbage_or_gone() {
             fs::write(case.engine("snap.00000000000000FF.generating"), "").unwrap();
         }),
         ("snapshots cut off", |case| {
-            case.each_snapshot(|path| truncate(path, |len| len / 2))
+            case.each_snapshot(|path| truncate(path, |len| len / 2));
         }),
         ("empty snapshots", |case| {
-            case.each_snapshot(|path| truncate(path, |_| 0))
+            case.each_snapshot(|path| truncate(path, |_| 0));
         }),
         ("snapshots of garbage", |case| {
-            case.each_snapshot(|path| fs::write(path, vec![0xA5; 4096]).unwrap())
+            case.each_snapshot(|path| fs::write(path, vec![0xA5; 4096]).unwrap());
         }),
         ("a mark of garbage", |case| {
-            fs::write(case.store("mark"), "not a mark").unwrap()
+            fs::write(case.store("mark"), "not a mark").unwrap();
         }),
         ("no mark", |case| drop(fs::remove_file(case.store("mark")))),
     ];
@@ -52,17 +58,17 @@ async fn what_the_store_does_not_need_may_be_torn_garbage_or_gone() {
 #[tokio::test]
 async fn a_store_that_lost_a_file_or_its_end_serves_and_says_what_is_lost() {
     let original = Original::make().await;
-    let torn: [(&str, fn(&Case)); 8] = [
+    let torn: [Damage; 8] = [
         ("a conf cut off", |case| {
-            truncate(&case.engine("conf"), |len| len / 2)
+            truncate(&case.engine("conf"), |len| len / 2);
         }),
         ("an empty conf", |case| truncate(&case.engine("conf"), |_| 0)),
         ("no conf", |case| fs::remove_file(case.engine("conf")).unwrap()),
         ("a db cut by some bytes", |case| {
-            truncate(&case.engine("db"), |len| len - 100)
+            truncate(&case.engine("db"), |len| len - 100);
         }),
         ("a db cut by some pages", |case| {
-            truncate(&case.engine("db"), |len| len - 40_000)
+            truncate(&case.engine("db"), |len| len - 40_000);
         }),
         ("half a db", |case| truncate(&case.engine("db"), |len| len / 2)),
         ("an empty db", |case| truncate(&case.engine("db"), |_| 0)),
@@ -80,7 +86,7 @@ async fn garbled_pages_cost_the_least_possible_and_are_told() {
     let count =
         std::env::var("SELARAS_DAMAGES").map_or(DAMAGES, |n| n.parse().expect("SELARAS_DAMAGES is a number"));
     for number in 0..count {
-        let kinds: [(&str, fn(&std::path::Path, &mut Dice)); 3] = [
+        let kinds: [RandomDamage; 3] = [
             ("pages of garbage", garble_pages),
             ("flipped bits", flip_bits),
             ("a segment of zeros", zero_segment),
@@ -89,7 +95,7 @@ async fn garbled_pages_cost_the_least_possible_and_are_told() {
             let mut own = dice.fork();
             let case = original
                 .damaged(&format!("{name}, {number}"), |case| {
-                    damage(&case.engine("db"), &mut own)
+                    damage(&case.engine("db"), &mut own);
                 })
                 .await;
             case.is_borne().await;
@@ -164,11 +170,4 @@ async fn a_directory_that_may_not_be_read_is_refused_with_a_reason() {
     let outlet = case.serves().await;
     case.holds_everything(&outlet).await;
     assert_eq!(outlet.status().await.str("data.outlet_id"), OUTLET_ID);
-}
-
-#[tokio::test]
-async fn zz_keep() {
-    let original = Original::make().await;
-    let case = original.damaged("keep", |_| {}).await;
-    files::copy(&case.store(""), std::path::Path::new("/tmp/kept-store"));
 }

@@ -73,6 +73,14 @@ async fn accepts(outlet: &Outlet, wanted: bool) {
     .await;
 }
 
+/// Waits until the store is open, or open again.
+async fn is_open(outlet: &Outlet) {
+    wait::until("the store to be open", || async {
+        (outlet.status().await.str("data.store.state") == "open").then_some(())
+    })
+    .await;
+}
+
 fn is_told_what_to_do(reply: Reply) {
     let reply = reply.expect_error(507, "disk_full");
     let message = reply.str("message");
@@ -128,7 +136,11 @@ async fn a_backlog_that_fills_the_disk_drains_and_gives_the_space_back() {
     let Some((_disk, setup)) = on_a_small_disk(&cloud, "no disk was filled by a backlog").await else {
         return;
     };
-    let outlet = setup.env("STORE_COMPACT_MIN_MB", "4").start().await;
+    let outlet = setup
+        .env("MIN_FREE_MB", "24")
+        .env("STORE_COMPACT_MIN_MB", "4")
+        .start()
+        .await;
     // Each change waits by itself, so that what is sent is room that can be given back.
     outlet.bind("receipt", r#"{"coalesce":false}"#).await;
     cloud.go_down();
@@ -202,9 +214,11 @@ async fn a_disk_that_is_full_to_the_last_byte_loses_nothing_and_is_started_on() 
         .await
         .expect(200);
     let acknowledged = write_until_it_is_full(&outlet, &disk).await;
+    is_open(&outlet).await;
     is_there(&outlet, &acknowledged).await;
     // A start on the full disk serves reads and pushes.
     let outlet = outlet.kill().await.launch_as_admin().await;
+    is_open(&outlet).await;
     is_there(&outlet, &acknowledged).await;
     let refused = outlet.put("product", "more", r#"{"n":1}"#).await;
     assert!([503, 507].contains(&refused.status), "{}", refused.text);
@@ -252,8 +266,6 @@ async fn write_until_it_is_full(outlet: &Outlet, disk: &Disk) -> BTreeMap<String
     }
     fill(disk, 0);
     let acknowledged: Vec<_> = apps.join_all().await;
-    // What the outlet gave back meanwhile is taken as well.
-    fill(disk, 0);
     acknowledged.into_iter().flatten().collect()
 }
 
@@ -297,10 +309,7 @@ async fn after_an_error_of_the_disk_nothing_is_acknowledged_until_it_is_open_aga
     assert!(!status.truth("data.store.accepts_changes"));
     outlet.put("product", "b", r#"{"n":1}"#).await.expect(503);
     disk.mount_again_under_a_process();
-    wait::until("the store to be open again", || async {
-        (outlet.status().await.string("data.store.state").as_deref() == Some("open")).then_some(())
-    })
-    .await;
+    is_open(&outlet).await;
     assert_eq!(
         outlet.document("product", "a").await.as_deref(),
         Some(r#"{"n":1}"#)

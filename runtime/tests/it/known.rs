@@ -2,7 +2,8 @@
 //! conflicts open and decided, webhooks, keys, bindings, and the first admin. It is made by the API alone, so that any
 //! version can make it (see `samples/README.md`).
 
-use crate::harness::json_text::{content, number_at, string_at};
+use crate::harness::json_text::{content, string_at};
+use crate::harness::wait;
 use crate::outlet::{Hook, Outlet, Reply};
 use crate::scripted_cloud::ScriptedCloud;
 use std::collections::BTreeMap;
@@ -175,19 +176,16 @@ pub async fn documents(outlet: &Outlet, entity_type: &str) -> BTreeMap<String, S
 pub async fn comes_together(outlet: &Outlet, cloud: &ScriptedCloud) {
     cloud.behave();
     cloud.state().refused.clear();
-    for conflict in outlet.conflicts().await {
-        if string_at(&conflict, "status").as_deref() == Some("open") {
-            let id = string_at(&conflict, "id")
-                .or_else(|| number_at(&conflict, "id").map(|n| n.to_string()))
-                .expect("a conflict has an id");
-            outlet
-                .resolve(&id, r#"{"strategy":"cloud_wins"}"#)
-                .await
-                .expect(200);
-        }
-    }
     outlet.request("POST", "/api/v1/sync/retry").await.expect(200);
-    outlet.settle().await;
+    wait::until("both sides to be settled", || async {
+        let run = outlet.run().await;
+        // A pull may open another one.
+        decide_what_is_open(outlet).await;
+        let status = outlet.status().await;
+        let quiet = status.num("data.pending_count") == 0 && status.num("data.conflict_count") == 0;
+        (quiet && run.string("data.status").as_deref() == Some("success")).then_some(())
+    })
+    .await;
     for entity_type in ["article", "note", "told", "contested"] {
         let there: BTreeMap<String, String> = cloud
             .state()
@@ -211,5 +209,17 @@ pub async fn comes_together(outlet: &Outlet, cloud: &ScriptedCloud) {
             differ.is_empty(),
             "{entity_type}: both sides differ in {differ:?}"
         );
+    }
+}
+
+async fn decide_what_is_open(outlet: &Outlet) {
+    for conflict in outlet.conflicts().await {
+        if string_at(&conflict, "status").as_deref() == Some("open") {
+            let id = string_at(&conflict, "id").expect("a conflict has an id");
+            outlet
+                .resolve(&id, r#"{"strategy":"cloud_wins"}"#)
+                .await
+                .expect(200);
+        }
     }
 }

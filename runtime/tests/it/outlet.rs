@@ -223,8 +223,9 @@ pub enum Attempt {
 
 /// A running outlet. Dropping it kills it; in a failing test its log is printed.
 pub struct Outlet {
-    setup: Setup,
+    // Dropped first: its log is in the setup's directory.
     process: Process,
+    setup: Setup,
     base: String,
     http: reqwest::Client,
     token: Option<String>,
@@ -244,11 +245,6 @@ impl Outlet {
     /// Where commands that talk to it are run.
     pub fn beside(&self) -> Setup {
         self.setup.clone().env("SERVER_PORT", self.port())
-    }
-
-    /// Its exit code, once it has ended.
-    pub fn ended(&mut self) -> Option<i32> {
-        self.process.ended()
     }
 
     /// What it has logged since it was started.

@@ -107,7 +107,12 @@ impl Shared {
         let mut pause = FIRST_PAUSE;
         let mut told = String::new();
         loop {
-            match self.opening.open(&self.space, damaged) {
+            // Where nothing is, the disk is not there: a new store in its place would be taken for it.
+            let opened = match self.opening.is_there() {
+                true => self.opening.open(&self.space, damaged),
+                false => Err(self.opening.gone()),
+            };
+            match opened {
                 Ok(Opened {
                     store,
                     steps,

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Cause, Files, Marked, OpenError, Opened, Opening, Probed, Rewound, Step, Unusable, archive, chain,
-    engine_dir,
+    engine_dir, mark,
 };
 use crate::store::sled::files::{io_error, make_dir, remove_dir, sync};
 
@@ -16,18 +16,14 @@ const KEPT_ORIGINALS: usize = 2;
 
 impl Opening {
     /// What the engine says of it is that it is broken.
-    pub(super) fn repair(&self, why: &str, marked: Option<Marked>) -> Result<Opened, OpenError> {
+    pub(super) fn repair(&self, why: &str, marked: Option<&Marked>) -> Result<Opened, OpenError> {
         let mut steps = vec![self.step(format!("the database cannot be used as it is: {why}"))];
-        match self.try_copy(marked.as_ref(), &mut steps) {
+        match self.try_copy(marked, &mut steps) {
             Ok(opened) => return Ok(opened),
             Err(why) => steps.push(self.step(why)),
         }
         let unknown = Marked::unknown();
-        self.without_files(
-            "nothing could be read of it",
-            marked.as_ref().unwrap_or(&unknown),
-            steps,
-        )
+        self.without_files("nothing could be read of it", marked.unwrap_or(&unknown), steps)
     }
 
     /// Rungs 2 and 3. `Err`: why neither holds.
@@ -43,6 +39,9 @@ impl Opening {
             let lost = marked
                 .filter(|marked| marked.epoch == *epoch)
                 .map_or(0, |marked| marked.commits.saturating_sub(probed.commits));
+            // One that was never opened: a broken database may open once and not again.
+            self.copy_without_snapshots(&copy)
+                .map_err(|error| format!("it could not be copied once more: {error}"))?;
             let kept = self.put_in_place(&copy).map_err(text)?;
             let what = format!(
                 "without its snapshots and settings file the database opens; the original is in {}",
@@ -85,6 +84,9 @@ impl Opening {
         remove_dir(&made).map_err(text)?;
         let report = (self.parts.salvager)(copy, &made)
             .map_err(|why| format!("nothing could be read of it: {why}"))?;
+        if report.entries == 0 {
+            return Err("nothing could be read of it".to_owned());
+        }
         let lost = marked
             .filter(|marked| report.commits > 0 && Some(&marked.epoch) == report.epoch.as_ref())
             .map(|marked| marked.commits.saturating_sub(report.commits));
@@ -197,7 +199,9 @@ impl Opening {
         remove_dir(copy).map_err(text)?;
         let to = engine_dir(copy);
         make_dir(&to).map_err(text)?;
-        copy_engine(&engine_dir(&self.dir()), &to).map_err(|error| error.to_string())
+        copy_engine(&engine_dir(&self.dir()), &to)
+            .and_then(|()| mark::copy(&self.dir(), copy))
+            .map_err(|error| error.to_string())
     }
 
     /// Puts the engine's files of another store's directory into the place of ours. Answers where ours are now.

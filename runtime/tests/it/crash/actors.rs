@@ -3,7 +3,7 @@
 
 use crate::crash::check::Snapshot;
 use crate::harness::dice::Dice;
-use crate::harness::json_text::{number_at, string_at};
+use crate::harness::json_text::string_at;
 use crate::outlet::{Hook, Outlet, Reply, Session, stamp};
 use crate::scripted_cloud::ScriptedCloud;
 use std::collections::BTreeMap;
@@ -333,7 +333,7 @@ pub async fn make_conflicts(
     let open: Vec<String> = open
         .iter()
         .filter(|c| string_at(c, "status").as_deref() == Some("open"))
-        .filter_map(|c| string_at(c, "id").or_else(|| number_at(c, "id").map(|n| n.to_string())))
+        .filter_map(|c| string_at(c, "id"))
         .collect();
     assert_eq!(open.len(), count);
     open

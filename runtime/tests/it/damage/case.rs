@@ -1,10 +1,9 @@
 //! One damage: a copy of a store of known content, what was done to it, and what is asked of an outlet over it.
 
-use crate::damage::files::{contents, copy};
+use crate::damage::files::{contents, copy, rows};
 use crate::known;
 use crate::outlet::{Attempt, Outlet, Setup};
 use crate::scripted_cloud::ScriptedCloud;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,16 +79,18 @@ impl Case {
         &self.setup
     }
 
-    /// Does something to each snapshot of the engine.
+    /// Does something to each snapshot of the engine, of which there is one.
     pub fn each_snapshot(&self, harm: impl Fn(&Path)) {
-        for (path, _) in contents(&self.engine("")) {
-            if path
-                .file_name()
+        // The engine makes one when it opens after writes.
+        rows(&self.engine(""));
+        let is_one = |path: &PathBuf| {
+            path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with("snap."))
-            {
-                harm(&path);
-            }
-        }
+        };
+        let files = contents(&self.engine("")).into_iter().map(|(path, _)| path);
+        let snapshots: Vec<_> = files.filter(is_one).collect();
+        assert!(!snapshots.is_empty(), "there is no snapshot to be harmed");
+        snapshots.iter().for_each(|path| harm(path));
     }
 
     /// It serves within the bound.
@@ -104,17 +105,10 @@ impl Case {
         }
     }
 
-    /// It ends by itself with an error that says what to do, twice, and touches nothing.
+    /// It ends by itself with an error that says what to do, twice, and every row stays what it was. (The engine tidies
+    /// its files when they are looked at.)
     pub async fn is_refused(&self, advice: &str) {
-        let engine = self.engine("");
-        // A snapshot repeats what is there; the engine may write one whenever it opens.
-        let untouched = || -> Vec<_> {
-            let files = contents(&engine).into_iter();
-            files
-                .filter(|(path, _)| !path.file_name().unwrap().to_string_lossy().starts_with("snap."))
-                .collect()
-        };
-        let before = untouched();
+        let before = rows(&self.engine(""));
         for _ in 0..2 {
             match self.setup.attempt(BOUND).await {
                 Attempt::Ended(code, log) => {
@@ -125,7 +119,16 @@ impl Case {
                 Attempt::Up(_) => panic!("{}: it serves", self.name),
                 Attempt::Hangs(log) => panic!("{}: neither up nor down after {BOUND:?}:\n{log}", self.name),
             }
-            assert!(untouched() == before, "{}: files were touched", self.name);
+            assert!(
+                rows(&self.engine("")) == before,
+                "{}: rows were touched",
+                self.name
+            );
+            assert!(
+                !self.setup.data_dir().join("quarantine").exists(),
+                "{}",
+                self.name
+            );
         }
     }
 

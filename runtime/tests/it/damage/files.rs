@@ -67,6 +67,12 @@ pub fn raise_format(engine: &Path, format: u32) {
     db.flush().expect("writable");
 }
 
+/// Every row of the engine's files.
+pub fn rows(engine: &Path) -> Vec<(sled::IVec, sled::IVec)> {
+    let db = sled::open(engine).expect("a store");
+    db.iter().collect::<Result<_, _>>().expect("readable")
+}
+
 /// Copies a directory.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");

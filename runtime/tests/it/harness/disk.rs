@@ -102,7 +102,16 @@ impl Disk {
         run(Command::new("umount").arg("--lazy").arg(&self.mount)).expect("it can be unmounted lazily");
         // What the old mount's device still holds must not come to the image later, over the new mount's writes.
         run(Command::new("blockdev").arg("--flushbufs").arg(device)).expect("its device can be flushed");
-        self.try_mount().expect("the disk can be mounted again");
+        // A device of its own: on the old one the old file system would be found, dead as it is.
+        let fresh = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(image)
+            .output()
+            .expect("losetup can be run");
+        let fresh = String::from_utf8_lossy(&fresh.stdout).trim().to_owned();
+        run(Command::new("mount").arg(&fresh).arg(&self.mount)).expect("the disk can be mounted again");
+        // The device goes with the mount.
+        run(Command::new("losetup").arg("--detach").arg(&fresh)).expect("it can be let go");
     }
 
     fn try_mount(&self) -> Result<(), String> {

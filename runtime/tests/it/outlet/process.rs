@@ -84,11 +84,6 @@ impl Process {
         .await
     }
 
-    /// Its number.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// SIGTERM.
     pub fn terminate(&self) {
         let pid = Pid::from_child(&self.child);

@@ -1,0 +1,175 @@
+//! Reading a database's file without the engine, which does not open over some damage and silently forgets what follows
+//! it over other: every message whose checksum holds counts, whatever lies beside it.
+//!
+//! Read-only, and whatever the bytes are, it ends in an answer. What can be had of a page whose newest state is lost is an
+//! older one. It must not know what the rows mean.
+
+mod bytes;
+mod pages;
+mod segments;
+
+use std::ops::Range;
+
+use self::{
+    pages::{Leaves, Pages},
+    segments::{Log, SEGMENT},
+};
+use super::{
+    super::{
+        FEED_PREFIX, OpenError, RESERVED, StoreError,
+        mark::Marked,
+        meta::{FORMAT, META_KEY, Meta, MetaError},
+    },
+    chunks::{self, Stored},
+    damaged::Found,
+    files::{Files, io_error},
+};
+
+/// The pages of a database file, as far as they were acknowledged or are whole.
+struct Image {
+    log: Log,
+    pages: Pages,
+    /// Parts of the log that should be readable and are not.
+    damage: Vec<Range<u64>>,
+}
+
+impl Image {
+    fn read(files: &Files, marked: Option<&Marked>) -> Result<Self, OpenError> {
+        files.prepare_engine()?;
+        let engine = files.engine_dir();
+        let log = Log::open(&engine).map_err(io_error("open", &engine))?;
+        let mut pages = Pages::read(&log, None);
+        let cut = torn_from(&pages);
+        if let Some(cut) = cut {
+            let without = Pages::read(&log, Some(cut));
+            let known = meta_of(&mut Pages::read(&log, Some(cut)).into_leaves(&log));
+            if !was_acknowledged(marked, known.ok().flatten().as_ref()) {
+                pages = without;
+                pages.walk.holes.retain(|hole| hole.lsns.start < cut);
+            }
+        }
+        let live = pages.live_segments();
+        let first = live.iter().min().copied();
+        let damage = pages
+            .walk
+            .holes
+            .iter()
+            .map(|hole| hole.lsns.clone())
+            .filter(|lsns| {
+                let segments = lsns.start / SEGMENT..=(lsns.end - 1) / SEGMENT;
+                // Of a segment that cannot be read at all nobody knows whether it was in use.
+                let whole = lsns.start % SEGMENT == 0 && lsns.end % SEGMENT == 0;
+                let in_use = whole && first.is_some_and(|first| *segments.start() > first);
+                in_use || segments.into_iter().any(|number| live.contains(&number))
+            });
+        Ok(Self {
+            damage: damage.collect(),
+            log,
+            pages,
+        })
+    }
+}
+
+/// Where the last batch begins, if not all of it is there: a power cut leaves one like that, before it is acknowledged.
+fn torn_from(pages: &Pages) -> Option<u64> {
+    let walk = &pages.walk;
+    let (from, last) = walk.last_batch?;
+    if last >= walk.end {
+        return Some(from);
+    }
+    let hole = walk.holes.iter().find(|hole| hole.lsns.end > from)?;
+    Some(if hole.lsns.start > last {
+        hole.lsns.start
+    } else {
+        from
+    })
+}
+
+/// Whether the mark tells of a group after those that this row counts.
+fn was_acknowledged(marked: Option<&Marked>, known: Option<&Meta>) -> bool {
+    let Some(marked) = marked else { return false };
+    known.is_none_or(|meta| meta.epoch == marked.epoch && meta.commits < marked.commits)
+}
+
+/// The store's own row.
+fn meta_of(leaves: &mut Leaves<'_>) -> Result<Option<Meta>, OpenError> {
+    match leaves.get(&META_KEY).map(|row| Meta::decode(&row)) {
+        Some(Err(MetaError::Newer { found })) => Err(OpenError::NewerFormat {
+            found,
+            supported: FORMAT,
+        }),
+        Some(Ok(meta)) => Ok(Some(meta)),
+        Some(Err(MetaError::Damaged(_))) | None => Ok(None),
+    }
+}
+
+/// Whether the engine would lose something that is in the file. Answers what is wrong with it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(in crate::store) fn find_damage(
+    files: &Files,
+    marked: Option<&Marked>,
+) -> Result<Option<String>, OpenError> {
+    if !files.has_engine() {
+        return Ok(None);
+    }
+    let image = Image::read(files, marked)?;
+    let bytes: u64 = image.damage.iter().map(|lsns| lsns.end - lsns.start).sum();
+    Ok(image.damage.first().map(|first| {
+        format!(
+            "{} parts of its log, {bytes} bytes, cannot be read; the first is at {} of segment {}",
+            image.damage.len(),
+            first.start % SEGMENT,
+            first.start / SEGMENT
+        )
+    }))
+}
+
+/// Hands each user's entry that is in the file to `each`, in order; `Err` for one whose value has parts missing. None:
+/// there is nothing to read.
+///
+/// # Errors
+/// When the file cannot be opened, or what `each` answers.
+pub(in crate::store) fn read_raw(
+    files: &Files,
+    marked: Option<&Marked>,
+    mut each: impl FnMut(&[u8], Result<Vec<u8>, StoreError>) -> Result<(), StoreError>,
+) -> Result<Option<Found>, OpenError> {
+    let Image { log, pages, damage } = Image::read(files, marked)?;
+    let mut leaves = pages.into_leaves(&log);
+    if leaves.is_empty() {
+        return Ok(None);
+    }
+    let meta = meta_of(&mut leaves)?;
+    let mut found = Found {
+        known: meta.is_some(),
+        meta,
+        gaps: 0,
+        last_feed: 0,
+    };
+    leaves.each(&[RESERVED], |leaves, key, raw| {
+        if key.first() == Some(&FEED_PREFIX)
+            && let Some(seq) = key.get(1..).and_then(|rest| rest.first_chunk())
+        {
+            found.last_feed = u64::from_be_bytes(*seq);
+        }
+        each(&key, whole(leaves, raw))
+    })?;
+    found.gaps = damage.len() as u64 + leaves.unreadable;
+    Ok(Some(found))
+}
+
+fn whole(leaves: &mut Leaves<'_>, mut raw: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    match chunks::read(&raw)? {
+        Stored::Inline(value) => {
+            let len = value.len();
+            raw.truncate(len);
+            Ok(raw)
+        }
+        Stored::Chunked(marker) => marker.join(|key| Ok(leaves.get(key))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
