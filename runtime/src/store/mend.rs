@@ -11,7 +11,7 @@ use std::{
 use selaras_core::conflict::{Conflict, Phase};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
-use selaras_core::record::{Record, Slot};
+use selaras_core::record::{Record, Slot, Standing};
 
 use super::{
     Batch, Direction, Store, StoreError,
@@ -162,6 +162,14 @@ impl Mending<'_> {
         for order in orders {
             if let Ok(Some(row)) = self.rows.item(*order) {
                 items.push(row.item);
+            }
+        }
+        let missing = u64::from(record.waiting).saturating_sub(items.len() as u64);
+        if missing > 0 {
+            self.report.lost_items += missing;
+            if items.is_empty() {
+                // The cloud was not told of what is here, and nobody is going to: said, not passed over.
+                record.standing = Standing::Diverged;
             }
         }
         record.conflict = record.conflict.filter(|id| self.open_conflicts.contains(id));

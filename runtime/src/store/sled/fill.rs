@@ -80,3 +80,54 @@ fn in_leaf(waiting: &[Waiting], at: impl Fn(usize) -> bool) -> impl Iterator<Ite
     let places = (0..LEAF).cycle().zip(waiting);
     places.filter(move |(place, _)| at(*place))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(entries: usize, backwards: bool) -> (Db, u64) {
+        let config = ::sled::Config::new().temporary(true).flush_every_ms(None);
+        let db = config.open().expect("opens");
+        let mut fill = Fill::default();
+        let mut bytes = 0;
+        for at in 0..entries {
+            let at = if backwards { entries - 1 - at } else { at };
+            let (key, raw) = entry(at);
+            bytes += (key.len() + raw.len()) as u64;
+            fill.add(&db, &key, raw).expect("writes");
+        }
+        fill.hand_over(&db).expect("writes");
+        db.flush().expect("writes");
+        (db, bytes)
+    }
+
+    fn entry(at: usize) -> ([u8; 8], Vec<u8>) {
+        ((at as u64).to_be_bytes(), vec![at as u8; 1 + at * 7 % 2000])
+    }
+
+    #[test]
+    fn every_entry_gets_its_value_however_many_there_are_and_in_whatever_order() {
+        for (entries, backwards) in [
+            (0, false),
+            (1, false),
+            (15, true),
+            (16, false),
+            (17, true),
+            (5000, true),
+        ] {
+            let (db, _) = filled(entries, backwards);
+            assert_eq!(db.len(), entries);
+            for at in 0..entries {
+                let (key, raw) = entry(at);
+                assert_eq!(db.get(key).expect("reads").expect("is there"), raw, "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_file_takes_little_more_than_what_is_in_it() {
+        let (db, bytes) = filled(20_000, false);
+        let file = db.size_on_disk().expect("asks");
+        assert!(file * 2 < bytes * 3, "{file} for {bytes}");
+    }
+}
