@@ -14,8 +14,9 @@ use std::{
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 const MIB: u64 = 1 << 20;
-/// The watermark is a tenth of the file system within these, unless it is set.
-const LEAST_WATERMARK: u64 = 8 * MIB;
+/// The watermark is a tenth of the file system within these, unless it is set; of a small one at most five eighths. Draining
+/// a queue writes about as much again as the queue takes before any of it can be given back.
+const LEAST_WATERMARK: u64 = 40 * MIB;
 const MOST_WATERMARK: u64 = 256 * MIB;
 /// The ballast is half the watermark, and at most this, unless it is set.
 const MOST_BALLAST: u64 = 16 * MIB;
@@ -66,6 +67,13 @@ pub fn room_of(dir: &Path, settings: SpaceSettings) -> io::Result<Room> {
     Space::of(dir, settings).map(|space| space.room())
 }
 
+/// The watermark of a file system of so many bytes.
+fn watermark(size: u64) -> u64 {
+    (size / 10)
+        .clamp(LEAST_WATERMARK, MOST_WATERMARK)
+        .min(size / 8 * 5)
+}
+
 /// Keeps an eye on a directory's file system.
 pub(super) struct Space {
     dir: PathBuf,
@@ -83,9 +91,7 @@ impl Space {
     pub(super) fn of(dir: &Path, settings: SpaceSettings) -> io::Result<Self> {
         let stat = statvfs(dir)?;
         let size = stat.f_blocks.saturating_mul(stat.f_frsize);
-        let min_free = settings
-            .min_free_bytes
-            .unwrap_or((size / 10).clamp(LEAST_WATERMARK, MOST_WATERMARK));
+        let min_free = settings.min_free_bytes.unwrap_or_else(|| watermark(size));
         Ok(Self {
             dir: dir.to_owned(),
             ballast: dir.join("ballast"),
@@ -210,7 +216,9 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let space = Space::of(home.path(), SpaceSettings::default()).expect("asks");
         let watermark = space.room().min_free_bytes;
-        assert!((LEAST_WATERMARK..=MOST_WATERMARK).contains(&watermark));
+        assert!(watermark <= MOST_WATERMARK);
         assert!(space.ballast_bytes <= MOST_BALLAST && space.ballast_bytes <= watermark / 2);
+        let of = |megabytes: u64| super::watermark(megabytes * MIB) / MIB;
+        assert_eq!([16, 64, 256, 1000, 100_000].map(of), [10, 40, 40, 100, 256]);
     }
 }
