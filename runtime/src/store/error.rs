@@ -151,3 +151,14 @@ pub enum OpenError {
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
 }
+
+/// An error with its causes.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

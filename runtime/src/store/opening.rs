@@ -25,6 +25,7 @@ use selaras_core::stamp::Millis;
 
 use super::{
     MonotonicMicros, OpenError, SledOptions, SledStore, SpaceSettings, Stats, Store, StoreError, archive,
+    error::chain,
     mark::{self, Mark, Marked},
     probe::{Probed, Prober, Unusable},
     rewound::{Cause, Rewound},
@@ -349,17 +350,6 @@ fn is_damage(error: &OpenError) -> bool {
         OpenError::Store(error) => error.is_damage(),
         _ => false,
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    OpenError, StoreError, mark,
+    OpenError, StoreError,
+    error::chain,
+    mark,
     sled::{files::Files, find_damage, inspect},
 };
 
@@ -97,17 +99,6 @@ fn by_cause(source: &std::io::Error, text: String) -> Unusable {
 /// Too many open files, of the process or the system.
 fn is_shortage(code: i32) -> bool {
     code == rustix::io::Errno::MFILE.raw_os_error() || code == rustix::io::Errno::NFILE.raw_os_error()
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// How a look is had: of the store in the directory, at all its entries (`deep`) or only its first row, within the time.

@@ -10,7 +10,9 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Importer, OpenError, SledOptions, SledStore, StoreError, keys, mark, mend,
+    Importer, OpenError, SledOptions, SledStore, StoreError,
+    error::chain,
+    keys, mark, mend,
     meta::Meta,
     probe::run_child,
     sled::{files::Files, read_past_damage, read_raw},
@@ -116,15 +118,7 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, OpenError> {
 
 /// The other side of [`in_child`]: does it and prints the report as a line of JSON.
 pub fn answer(from: &Path, to: &Path) {
-    let outcome = salvage(from, to).map_err(|error| {
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    });
+    let outcome = salvage(from, to).map_err(|error| chain(&error));
     println!(
         "{}",
         serde_json::to_string(&outcome).expect("invariant: the report is plain data")

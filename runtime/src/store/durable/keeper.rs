@@ -11,6 +11,7 @@ use std::{
 use super::{Shared, State};
 use crate::store::{
     Compacted, SledStore, Store, StoreError,
+    error::chain,
     opening::{Opened, Step},
     writer::panic_text,
 };
@@ -221,7 +222,7 @@ impl Shared {
         let rewritten = closed.and_then(|()| {
             store
                 .rewrite(self.opening.cache_bytes)
-                .map_err(|error| format!("{error}: {}", causes(&error)))
+                .map_err(|error| chain(&error))
         });
         // From here on readers wait: the old store must be gone before another has its place.
         let mut state = self.state.write();
@@ -232,12 +233,8 @@ impl Shared {
         });
         *state = State::Down { error, ledger };
         retire(store);
-        let installed = rewritten.and_then(|complete| {
-            complete
-                .install()
-                .map(drop)
-                .map_err(|error| format!("{error}: {}", causes(&error)))
-        });
+        let installed =
+            rewritten.and_then(|complete| complete.install().map(drop).map_err(|error| chain(&error)));
         match self.opening.open_plainly() {
             Ok(store) => {
                 let bytes = store.stats().bytes_on_disk;
@@ -246,7 +243,7 @@ impl Shared {
             }
             Err(error) => {
                 drop(state);
-                let text = format!("{error}: {}", causes(&error));
+                let text = chain(&error);
                 self.open_again(true);
                 Err(text)
             }
@@ -269,14 +266,4 @@ fn retire(mut store: Arc<SledStore>) {
             Err(_) => return tracing::error!("a reader holds on to a store that stopped"),
         }
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut texts = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        texts.push(error.to_string());
-        cause = error.source();
-    }
-    texts.join(": ")
 }
