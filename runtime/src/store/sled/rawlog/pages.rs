@@ -185,32 +185,41 @@ impl Leaves<'_> {
         self.leaves.is_empty()
     }
 
-    /// A change names its key without the prefix of the state it was made of, which the leaf's bounds decide. Where a leaf
-    /// does not fit between its neighbours and a newer state of it may be lost, changes after that would name other keys.
+    /// A change names its key without the prefix of the state it was made of, which the leaf's bounds decide. Where a newer
+    /// state of the leaf may be lost, changes after that would name other keys: in a file that was cut, wherever a part
+    /// of the log is missing; beside a hole, where the leaf does not fit between its neighbours.
     fn leave_out_foreign_links(&mut self, walk: &Walk) {
-        for at in 0..self.leaves.len() {
-            let bounds = &self.leaves[at].bounds;
-            let before = at
-                .checked_sub(1)
-                .map(|before| &self.leaves[self.farthest[before]]);
-            let begins = before.is_none_or(|before| !before.bounds.reaches_past(&bounds.low));
-            let ends = match self.leaves.get(at + 1) {
-                Some(after) => after.bounds.low == bounds.high,
-                None => bounds.high.is_empty(),
-            };
-            if begins && ends {
-                continue;
-            }
-            let leaf = &mut self.leaves[at];
-            let lost = walk.holes.iter().map(|hole| hole.lsns.end);
-            let from = match walk.cut_short {
-                true => Some(leaf.base.lsn),
-                false => lost.filter(|end| *end > leaf.base.lsn).min(),
-            };
+        let misfits: Vec<bool> = (0..self.leaves.len()).map(|at| !self.fits(at)).collect();
+        let cut = walk.cut_short || (misfits.contains(&true) && (walk.partial || walk.holes.is_empty()));
+        for (leaf, misfit) in self.leaves.iter_mut().zip(misfits) {
+            let holes = walk.holes.iter().filter(|_| misfit).map(|hole| hole.lsns.end);
+            let missing = walk.missing.iter().filter(|_| cut).map(|lsns| lsns.end);
+            let from = holes
+                .chain(missing)
+                .chain((misfit && walk.cut_short).then_some(leaf.base.lsn + 1))
+                .filter(|end| *end > leaf.base.lsn)
+                .min();
             let before = leaf.links.len();
             leaf.links.retain(|link| from.is_none_or(|from| link.lsn < from));
             self.unreadable += u64::from(leaf.links.len() < before);
         }
+    }
+
+    /// Whether a leaf begins where those before it end, and ends where the next begins.
+    fn fits(&self, at: usize) -> bool {
+        let bounds = &self.leaves[at].bounds;
+        let before = at
+            .checked_sub(1)
+            .map(|before| &self.leaves[self.farthest[before]].bounds);
+        let begins = match before {
+            Some(before) => !before.reaches_past(&bounds.low),
+            None => bounds.low.is_empty(),
+        };
+        let ends = match self.leaves.get(at + 1) {
+            Some(after) => after.bounds.low == bounds.high,
+            None => bounds.high.is_empty(),
+        };
+        begins && ends
     }
 
     /// The entries of a leaf, with those that were deleted from it.

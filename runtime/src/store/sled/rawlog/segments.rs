@@ -97,8 +97,12 @@ pub(super) struct Walk {
     pub end: u64,
     /// The last batch: where it begins, and its last byte.
     pub last_batch: Option<(u64, u64)>,
+    /// What no segment of the file has: it was written anew since, or the file was cut and it is lost.
+    pub missing: Vec<Range<u64>>,
     /// The file ends within a segment that others follow: it was cut, and nobody knows what else was in it.
     pub cut_short: bool,
+    /// The file ends within a segment, as it does while it grows.
+    pub partial: bool,
 }
 
 impl Log {
@@ -147,10 +151,12 @@ impl Log {
         let mut expected = None;
         for (&number, segment) in &self.segments {
             let base = number * SEGMENT;
-            if expected.is_some_and(|expected| expected < number && expected >= self.tail) {
-                walk.holes.push(Hole {
-                    lsns: expected.unwrap_or(number) * SEGMENT..base,
-                });
+            if let Some(expected) = expected.filter(|expected| *expected < number) {
+                let lsns = expected * SEGMENT..base;
+                if expected >= self.tail {
+                    walk.holes.push(Hole { lsns: lsns.clone() });
+                }
+                walk.missing.push(lsns);
             }
             expected = Some(number + 1);
             if segment.beheaded {
@@ -160,7 +166,11 @@ impl Log {
             }
             self.load(segment.at, &mut buffer);
             let last = self.segments.keys().next_back() == Some(&number);
-            walk.cut_short |= !last && buffer.len() < SEGMENT as usize;
+            if buffer.len() < SEGMENT as usize {
+                walk.partial = true;
+                walk.cut_short = !last;
+                walk.missing.push(base + buffer.len() as u64..base + SEGMENT);
+            }
             walk_segment(&buffer, number, segment.at, &mut walk, |message, body| {
                 if cut.is_none_or(|cut| message.lsn < cut) {
                     each(message, body);
