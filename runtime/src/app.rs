@@ -7,6 +7,7 @@ mod plugins;
 mod restore;
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::cloud::Client;
 use crate::config::Config;
 use crate::control;
 use crate::engine::{Engine, Parts, first_admin, has_users};
@@ -67,6 +68,7 @@ impl App {
             plugin_problems,
             clock: clock.clone(),
             defaults: config.defaults.clone(),
+            connect: Arc::new(Client::new),
             backups: config.backups.clone(),
             shutdown: shutdown.clone(),
         })

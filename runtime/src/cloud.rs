@@ -15,11 +15,15 @@ mod page;
 mod send;
 #[cfg(test)]
 mod testing;
+mod transport;
+mod wire;
 
 pub use address::{BaseUrl, UrlError, check_url};
 pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
-pub use client::{ApiKey, Client, CloudConfig, SetupError, plain_client};
+pub use client::{ApiKey, Client, CloudConfig, SetupError};
 pub use error::LinkError;
 pub use page::{Collection, Element, Page};
 pub use send::{Answer, Timing};
+pub use transport::{Exchange, Request, Response, Transport};
+pub use wire::plain_client;

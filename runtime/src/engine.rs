@@ -37,6 +37,7 @@ mod tx;
 mod view;
 
 use crate::clock::Clock;
+use crate::cloud::{Client, CloudConfig, SetupError};
 use crate::engine::accounts::Accounts;
 use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
@@ -61,6 +62,9 @@ pub use accounts::{first_admin, has_users};
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
 
+/// Makes a client of a cloud.
+pub type Connect = Arc<dyn Fn(CloudConfig, Arc<dyn Clock>) -> Result<Client, SetupError> + Send + Sync>;
+
 /// What an engine is made of.
 pub struct Parts {
     /// Durable state.
@@ -73,6 +77,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What the environment says of the outlet.
     pub defaults: Defaults,
+    /// How a client of a cloud is made: [`Client::new`], or one over another network.
+    pub connect: Connect,
     /// Which backups are made.
     pub backups: BackupPolicy,
     /// Ends waits and runs.
@@ -93,6 +99,7 @@ struct Inner {
     settings: RwLock<Arc<Settings>>,
     /// One change of the settings at a time.
     configuring: Arc<tokio::sync::Mutex<()>>,
+    connect: Connect,
     accounts: Accounts,
     link: Mutex<Link>,
     signals: Signals,
@@ -143,9 +150,8 @@ impl Engine {
         let success_at: Option<Millis> = rows.meta("last_sync_at")?;
         let stored: Option<StoredOutlet> = rows.meta(configure::OUTLET)?;
         let sync = rows.meta(configure::SYNC)?.unwrap_or_default();
-        let settings = Settings::build(parts.defaults, stored, sync, bindings(&rows)?, &|config| {
-            configure::connect(config, parts.clock.clone())
-        });
+        let connect = configure::connector(parts.connect.clone(), parts.clock.clone());
+        let settings = Settings::build(parts.defaults, stored, sync, bindings(&rows)?, &connect);
         let mut salt = [0; 16];
         parts.clock.fill(&mut salt);
         let head = rows.store().feed_head();
@@ -160,6 +166,7 @@ impl Engine {
                 time: Arc::new(Time::new(parts.clock, offset)),
                 settings: RwLock::new(Arc::new(settings)),
                 configuring: Arc::default(),
+                connect: parts.connect,
                 accounts: Accounts::new(&salt),
                 link: Mutex::new(Link::default()),
                 signals: Signals::default(),

@@ -1,6 +1,7 @@
 //! What tests above the engine start from: a whole engine in memory, so that they name nothing below it.
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::cloud::Client;
 use crate::engine::api::BackupPolicy;
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
@@ -44,6 +45,7 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         plugin_problems: Vec::new(),
         clock,
         defaults,
+        connect: Arc::new(Client::new),
         backups: BackupPolicy::default(),
         shutdown: CancellationToken::new(),
     });
