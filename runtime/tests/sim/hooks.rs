@@ -46,6 +46,11 @@ impl Post {
         }
     }
 
+    /// When the next one is due.
+    pub fn next_ms(&self) -> Option<i64> {
+        self.letters.iter().map(|letter| letter.due_ms).min()
+    }
+
     /// Posts what is new at the cloud and brings what is due to outlets that have power.
     pub async fn deliver(&mut self, outlets: &[Outlet], net: &Net) -> Result<(), Broken> {
         self.post(outlets.len(), net);

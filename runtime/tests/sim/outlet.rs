@@ -23,7 +23,7 @@ use selaras_core::json::Doc;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +49,8 @@ pub struct Acked {
 pub struct App {
     asks: VecDeque<Ask>,
     pub acked: Vec<Acked>,
+    /// Told when it has something to say.
+    wants: Arc<Notify>,
 }
 
 /// An outlet.
@@ -57,6 +59,7 @@ pub struct Outlet {
     pub clock: Arc<OutletClock>,
     pub app: Arc<Mutex<App>>,
     disk: MemoryDisk,
+    rows: Option<Rows>,
     boots: u64,
     live: Option<Live>,
     net: Arc<Net>,
@@ -93,6 +96,7 @@ impl Outlet {
             clock: Arc::new(clock),
             app: Arc::default(),
             disk: MemoryDisk::default(),
+            rows: None,
             boots: 0,
             live: None,
             net,
@@ -105,10 +109,14 @@ impl Outlet {
         self.live.as_ref().map(|live| &live.engine)
     }
 
-    /// What is durable.
-    pub fn rows(&self) -> Rows {
-        let copy = MemoryStore::open(self.disk.copy(), "epoch").expect("a store of this format");
-        Rows::new(Arc::new(copy))
+    /// What is durable, also while it is dark.
+    pub fn rows(&self) -> &Rows {
+        self.rows.as_ref().expect("it was switched on once")
+    }
+
+    /// How much was written since it was switched on.
+    pub fn commits(&self) -> (u64, u64) {
+        (self.boots, self.rows().store().stats().commits)
     }
 
     /// Told when the power fails.
@@ -123,6 +131,7 @@ impl Outlet {
         self.disk = memory.disk();
         let name = (plan.seed, self.number, self.boots);
         let disk = Disk::new(memory, name, self.slowness_ms, self.net.time, self.net.trace.clone());
+        self.rows = Some(Rows::new(Arc::new(Held(disk.clone()))));
         let engine = self.make(&disk);
         engine.rewind().await.expect("nothing is in doubt");
         if self.boots == 1 {
@@ -193,6 +202,7 @@ impl Outlet {
         if !changes.is_empty() {
             let mut app = self.app.lock().expect("no panic holds it");
             app.asks.push_back(Ask { key, changes });
+            app.wants.notify_one();
         }
     }
 
@@ -260,7 +270,8 @@ async fn use_it(engine: Engine, app: Arc<Mutex<App>>) {
     loop {
         let ask = app.lock().expect("no panic holds it").asks.front().cloned();
         let Some(ask) = ask else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            let wants = app.lock().expect("no panic holds it").wants.clone();
+            wants.notified().await;
             continue;
         };
         let changes = ask.changes.iter().map(|(key, n)| change(key, *n)).collect();
@@ -283,7 +294,7 @@ async fn use_it(engine: Engine, app: Arc<Mutex<App>>) {
                     });
                 }
             }
-            Err(ChangeError::Busy(_) | ChangeError::Unavailable(_)) => continue,
+            Err(ChangeError::Busy(_)) => continue,
             Err(error) => panic!("the app is refused: {error}"),
         }
         app.asks.pop_front();

@@ -25,7 +25,12 @@ pub struct World {
     /// How long it will be dark after a cut to come.
     dark_for: Vec<u64>,
     hooks: hooks::Post,
+    /// How far each outlet's disk was written when it was looked at last.
+    looked_at: Vec<(u64, u64)>,
 }
+
+/// No longer without a look at what must hold at any time.
+const LONGEST_LOOK_MS: i64 = 300_000;
 
 /// What a run came to.
 pub struct Outcome {
@@ -68,6 +73,7 @@ impl World {
             })
             .collect();
         Self {
+            looked_at: vec![(0, 0); outlets.len()],
             dark_until: vec![None; outlets.len()],
             dark_for: vec![1_000; outlets.len()],
             hooks: hooks::Post::new(&plan),
@@ -102,7 +108,7 @@ impl World {
             if left <= 0 {
                 return Ok(());
             }
-            let piece = u64::try_from(left.min(5_000)).expect("above 0");
+            let piece = u64::try_from(self.next_ms(left)).expect("above 0");
             let disks: Vec<_> = self.outlets.iter().filter_map(Outlet::dark).collect();
             let cuts = disks.iter().map(|disk| Box::pin(disk.dark.notified()));
             let cuts: Vec<_> = cuts.collect();
@@ -116,6 +122,13 @@ impl World {
                 () = tokio::time::sleep(Duration::from_millis(piece)) => {}
             }
         }
+    }
+
+    /// Until something is due, at most `left`.
+    fn next_ms(&self, left: i64) -> i64 {
+        let due = self.dark_until.iter().flatten().copied().chain(self.hooks.next_ms());
+        let due = due.map(|at| at - self.time.ms()).min();
+        due.unwrap_or(LONGEST_LOOK_MS).clamp(1, LONGEST_LOOK_MS).min(left)
     }
 
     /// What is due at this moment.
@@ -136,8 +149,11 @@ impl World {
             }
         }
         self.hooks.deliver(&self.outlets, &self.net).await?;
-        for outlet in &self.outlets {
-            promises::at_any_time(outlet, self)?;
+        for n in 0..self.outlets.len() {
+            let commits = self.outlets[n].commits();
+            if std::mem::replace(&mut self.looked_at[n], commits) != commits {
+                promises::at_any_time(&self.outlets[n], self)?;
+            }
         }
         Ok(())
     }
@@ -233,14 +249,17 @@ impl World {
         self.pass(4 * 3_600_000).await?;
         promises::without_a_person(self)?;
         self.net.cloud.lock().expect("no panic holds it").poison.clear();
-        for round in 0..30 {
+        let mut calm = 0;
+        for round in 0..40 {
             for n in 0..self.outlets.len() {
                 let lot = self.plan.seed.wrapping_mul(31).wrapping_add(round * 77);
                 self.decide(n, lot).await;
                 self.retry(n).await;
             }
             self.pass(600_000).await?;
-            if promises::is_calm(self) && round > 1 {
+            // What one pushed last, the others pull in the next round.
+            calm = if promises::is_calm(self) { calm + 1 } else { 0 };
+            if calm == 3 {
                 return promises::in_the_end(self).await;
             }
         }
