@@ -36,6 +36,11 @@ impl Link {
         self.paused_until = None;
         self.rate_limited = false;
         self.online = Some(true);
+    }
+
+    /// A request with items succeeded: the next may carry more. A ping or a pull that succeeds says nothing of that; if
+    /// it did, a document that the cloud breaks over would never come to be sent alone.
+    pub fn carried(&mut self) {
         self.batch_limit = self
             .batch_limit
             .map(|limit| limit.saturating_mul(2))
@@ -106,5 +111,27 @@ impl Link {
     /// Whether the last call got an answer; none before the first.
     pub fn online(&self) -> Option<bool> {
         self.online
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_carried_items_lets_the_next_carry_more() {
+        let mut link = Link::default();
+        let broken = LinkError::Server {
+            status: 500,
+            excerpt: String::new(),
+            retry_after: None,
+        };
+        for sent in [4, 2] {
+            link.failed(&broken, sent, &SyncSettings::default(), 0, 0);
+            link.succeeded();
+        }
+        assert_eq!(link.batch_limit(100), 1, "pulls in between change nothing");
+        link.carried();
+        assert_eq!(link.batch_limit(100), 2);
     }
 }

@@ -70,8 +70,6 @@ pub struct Cloud {
     pub blames: BTreeMap<LocalName, u32>,
     /// Documents it cannot bear.
     pub poison: BTreeSet<u64>,
-    /// Checkpoints before this place in the log are forgotten.
-    pub forgotten: usize,
 }
 
 /// What of an answer is to be spoilt.
@@ -98,7 +96,6 @@ impl Cloud {
             effects: Vec::new(),
             blames: BTreeMap::new(),
             poison: BTreeSet::new(),
-            forgotten: 0,
         }
     }
 
@@ -124,6 +121,10 @@ impl Cloud {
             usize::try_from(lot % self.newest.len() as u64).expect("below a length")
         };
         let lives = self.newest.get(entity).is_some_and(|at| self.log[*at].doc.is_some());
+        if !lives && !make && self.manner.renames {
+            // What is gone stays gone; what comes after it has another name.
+            return;
+        }
         let doc = Some(doc).filter(|_| !delete || !lives);
         let late = if self.manner.stamps_checkpoints {
             i64::try_from(lot % 40_000).expect("a small number")
@@ -294,7 +295,7 @@ impl Cloud {
         answer
     }
 
-    /// What changed since a checkpoint. None: it is too old (410).
+    /// What changed since a checkpoint. None: it is none of its own (410).
     pub fn updates(&self, outlet: usize, since: &str) -> Option<Value> {
         let now = self.time.wall_ms();
         let from = self.place(since)?;
@@ -368,8 +369,7 @@ impl Cloud {
         if self.manner.stamps_checkpoints {
             return Some(usize::MAX);
         }
-        let place = since.strip_prefix("place ").and_then(|place| place.parse().ok());
-        place.filter(|place| *place >= self.forgotten)
+        since.strip_prefix("place ").and_then(|place| place.parse().ok())
     }
 
     fn is_after(&self, at: usize, since: &str) -> bool {

@@ -85,10 +85,7 @@ impl Net {
                 cloud.blame_request(outlet, &request.body);
                 return said(dice.pick(&[400, 413, 422]));
             }
-            Some(Fault::Gone) if call.starts_with("updates") => {
-                let known = cloud.log.len();
-                cloud.forgotten = known;
-            }
+            Some(Fault::Gone) if call.starts_with("updates") && !call.contains("since=1970") => return said(410),
             _ => {}
         }
         let spoil = Spoil {

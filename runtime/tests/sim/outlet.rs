@@ -213,9 +213,11 @@ impl Outlet {
                 Some(EntityKey::parse(TYPES[kind], &id).expect("a key"))
             }
             Target::Any(lot) => {
-                let known = self.keys();
+                // What others have deleted is theirs to bring back: made anew here it would be another entity there.
+                let mut known = self.entities();
+                known.retain(|entity| entity.record.doc.is_some());
                 let at = usize::try_from(lot % known.len().max(1) as u64).expect("below a length");
-                known.get(at).cloned()
+                known.get(at).map(|entity| entity.key.clone())
             }
         }
     }

@@ -160,7 +160,7 @@ impl Plan {
             hooks: dice.chance(1, 2),
         };
         let manner = Manner {
-            renames: manner.dedups && dice.chance(1, 4),
+            renames: manner.dedups && manner.checks_base && dice.chance(1, 4),
             ..manner
         };
         let skews = (0..outlets).map(|_| skew(&mut dice)).collect();
