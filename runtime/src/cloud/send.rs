@@ -7,8 +7,8 @@ use super::error::LinkError;
 use super::transport::{Request, Response};
 use super::wire::reading;
 use bytes::Bytes;
-use http::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::Method;
+use http::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use selaras_core::clock::Clock;
 use selaras_core::offset::Reading;
 use selaras_core::stamp::Millis;
@@ -46,8 +46,13 @@ const INLINE_BYTES: usize = 256 << 10;
 impl Client {
     /// Sends a GET. Dropping the future abandons it.
     pub(super) async fn get(&self, path_and_query: &str) -> Result<Reply, LinkError> {
-        self.send(Method::GET, path_and_query, self.inner.headers.clone(), Bytes::new())
-            .await
+        self.send(
+            Method::GET,
+            path_and_query,
+            self.inner.headers.clone(),
+            Bytes::new(),
+        )
+        .await
     }
 
     /// Sends a POST with an `Idempotency-Key` that is the body's hash. Dropping the future abandons it, and leaves

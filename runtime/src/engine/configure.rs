@@ -5,13 +5,13 @@ mod checks;
 use self::checks::{Problems, check_outlet, check_sync, is_wire_name};
 use crate::clock::Clock;
 use crate::cloud::{Client, CloudConfig};
-use crate::engine::{Connect, Engine};
 use crate::engine::api::{
     Actor, Binding, BindingPatch, CloudTest, ConfigError, Outlet, OutletPatch, OutletView, PROFILE_FIELDS,
     SyncSettings, Unavailable,
 };
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
+use crate::engine::{Connect, Engine};
 use crate::plugin::Kind;
 use crate::store::rows::{put, put_meta};
 use crate::store::{Batch, Counter, keys};

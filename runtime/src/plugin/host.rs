@@ -305,10 +305,7 @@ impl Host {
             // Nobody waits any more when the caller was cancelled.
             let _ = done.send(work());
         };
-        threads
-            .run(job)
-            .await
-            .map_err(|_| Failure::shutting_down())?;
+        threads.run(job).await.map_err(|_| Failure::shutting_down())?;
         answer
             .await
             .map_err(|_| Failure::trap("the call broke off inside the host"))

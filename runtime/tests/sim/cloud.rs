@@ -120,7 +120,10 @@ impl Cloud {
         } else {
             usize::try_from(lot % self.newest.len() as u64).expect("below a length")
         };
-        let lives = self.newest.get(entity).is_some_and(|at| self.log[*at].doc.is_some());
+        let lives = self
+            .newest
+            .get(entity)
+            .is_some_and(|at| self.log[*at].doc.is_some());
         if !lives && !make && self.manner.renames {
             // What is gone stays gone; what comes after it has another name.
             return;
@@ -166,7 +169,8 @@ impl Cloud {
             "cloud: {} {} is {} v{}",
             before.entity_type,
             before.cloud_id,
-            doc.as_ref().map_or_else(|| "deleted".to_owned(), Value::to_string),
+            doc.as_ref()
+                .map_or_else(|| "deleted".to_owned(), Value::to_string),
             before.version + 1
         );
         self.trace.note(self.time.ms(), &line);
@@ -235,7 +239,9 @@ impl Cloud {
     }
 
     fn is_poison(&self, item: &Value) -> bool {
-        item["data"]["n"].as_u64().is_some_and(|n| self.poison.contains(&n))
+        item["data"]["n"]
+            .as_u64()
+            .is_some_and(|n| self.poison.contains(&n))
     }
 
     fn push(&mut self, outlet: usize, item: &Value) -> Value {
@@ -251,7 +257,9 @@ impl Cloud {
         }
         let data = &item["data"];
         let doc = (item["operation"] != "delete").then(|| document(data));
-        let named = data["cloud_id"].as_str().map(|id| (name.1.clone(), id.to_owned()));
+        let named = data["cloud_id"]
+            .as_str()
+            .map(|id| (name.1.clone(), id.to_owned()));
         let known = match named.and_then(|named| self.by_cloud_id.get(&named)) {
             Some(entity) => Some(*entity),
             None => self.by_local_id.get(&name).copied(),
@@ -353,7 +361,8 @@ impl Cloud {
         if let Some(id) = self.local_id(outlet, state.entity) {
             element["local_id"] = id.into();
         }
-        if self.manner.names_changes && !self.manner.plurals
+        if self.manner.names_changes
+            && !self.manner.plurals
             && let Some(maker) = &state.maker
         {
             element["change_id"] = maker.as_str().into();
@@ -387,5 +396,9 @@ fn document(data: &Value) -> Value {
 
 fn local_name(outlet: usize, item: &Value) -> LocalName {
     let word = |value: &Value| value.as_str().expect("a name").to_owned();
-    (outlet, word(&item["entity_type"]), word(&item["data"]["local_id"]))
+    (
+        outlet,
+        word(&item["entity_type"]),
+        word(&item["data"]["local_id"]),
+    )
 }

@@ -5,7 +5,8 @@ use crate::dice::{Dice, of};
 use crate::time::WorldTime;
 use crate::trace::Trace;
 use selaras::store::{
-    Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, MemoryStore, Sink, Stats, Store, StoreError,
+    Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, MemoryStore, Sink, Stats, Store,
+    StoreError,
 };
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -130,7 +131,10 @@ impl Disk {
         let outcome = poll_once(self.memory.commit(batch));
         self.trace.count("commits");
         let line = match &outcome {
-            Ok(committed) => format!("outlet {} commits, feed {:?}", self.outlet, committed.first_feed_seq),
+            Ok(committed) => format!(
+                "outlet {} commits, feed {:?}",
+                self.outlet, committed.first_feed_seq
+            ),
             Err(error) => format!("outlet {} refuses a commit: {error}", self.outlet),
         };
         self.trace.note(self.time.ms(), &line);
@@ -176,7 +180,13 @@ impl Store for Held {
         self.0.memory.get(key)
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.0.memory.scan(from, to, direction, limit)
     }
 

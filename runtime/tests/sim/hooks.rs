@@ -108,7 +108,10 @@ impl Post {
                     continue;
                 }
                 let due = dice.pick(&[10, 500, 4_000, 90_000, 2_000_000]);
-                let doc = state.doc.as_ref().map(|doc| Doc::parse(&doc.to_string()).expect("a document"));
+                let doc = state
+                    .doc
+                    .as_ref()
+                    .map(|doc| Doc::parse(&doc.to_string()).expect("a document"));
                 self.letters.push(Letter {
                     outlet,
                     number,

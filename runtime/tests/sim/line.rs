@@ -85,7 +85,9 @@ impl Net {
                 cloud.blame_request(outlet, &request.body);
                 return said(dice.pick(&[400, 413, 422]));
             }
-            Some(Fault::Gone) if call.starts_with("updates") && !call.contains("since=1970") => return said(410),
+            Some(Fault::Gone) if call.starts_with("updates") && !call.contains("since=1970") => {
+                return said(410);
+            }
             _ => {}
         }
         let spoil = Spoil {
@@ -136,7 +138,10 @@ impl Line {
             net.trace.count(name(fault));
         }
         let outlet = self.outlet;
-        let what = format!("outlet {outlet} request {number} {} {:?}", request.url, fate.fault);
+        let what = format!(
+            "outlet {outlet} request {number} {} {:?}",
+            request.url, fate.fault
+        );
         net.trace.note(net.time.ms(), &what);
         let (tell, answer) = oneshot::channel();
         match fate.fault {
@@ -217,7 +222,9 @@ fn httpdate(wall_ms: i64) -> String {
 }
 
 fn unescape(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 fn name(fault: Fault) -> &'static str {

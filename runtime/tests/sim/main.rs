@@ -48,7 +48,10 @@ fn every_promise_holds_in_every_run() {
             }
             *counts.entry("seeds").or_default() += 1;
             if let Some(broken) = outcome.broken {
-                failed.lock().expect("no panic holds it").get_or_insert((plan, broken));
+                failed
+                    .lock()
+                    .expect("no panic holds it")
+                    .get_or_insert((plan, broken));
             }
         }
     };
@@ -88,22 +91,36 @@ fn asked() -> (u64, u64) {
     let number = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
     let seed = number("SELARAS_SEED").map(|text| text.parse().expect("SELARAS_SEED is a number"));
     let count = number("SELARAS_SEEDS").map(|text| text.parse().expect("SELARAS_SEEDS is a number"));
-    (seed.unwrap_or(0), count.unwrap_or(if seed.is_some() { 1 } else { SEEDS }))
+    (
+        seed.unwrap_or(0),
+        count.unwrap_or(if seed.is_some() { 1 } else { SEEDS }),
+    )
 }
 
 /// Says what happened, cut down as far as possible, and how to see it again.
 fn explain(plan: &Plan, broken: &promises::Broken, in_full: bool) {
-    println!("\nseed {} breaks promise {}: {}", plan.seed, broken.promise, broken.what);
+    println!(
+        "\nseed {} breaks promise {}: {}",
+        plan.seed, broken.promise, broken.what
+    );
     let (smallest, cut) = shrink::shrink(plan, broken, TRIES);
     let outcome = world::play(&smallest, in_full);
-    println!("cut down to {} outlet(s), {} steps, without {:?}:", cut.outlets, smallest.steps.len(), cut.faults);
+    println!(
+        "cut down to {} outlet(s), {} steps, without {:?}:",
+        cut.outlets,
+        smallest.steps.len(),
+        cut.faults
+    );
     println!("  {:?}", smallest.manner);
     println!(
         "  clocks {:?} ms ahead, disks up to {:?} ms slow, strategies {:?}, coalesce {}, batches of {}",
         smallest.skews, smallest.slowness, smallest.strategies, smallest.coalesce, smallest.batch_size
     );
     for step in &smallest.steps {
-        println!("  step {:>2}, after {:>6} ms: {:?}", step.number, step.after_ms, step.event);
+        println!(
+            "  step {:>2}, after {:>6} ms: {:?}",
+            step.number, step.after_ms, step.event
+        );
     }
     if let Some(broken) = outcome.broken {
         println!("it breaks promise {}: {}", broken.promise, broken.what);

@@ -8,8 +8,8 @@ use crate::time::OutletClock;
 use selaras::clock::{Clock, monotonic_us};
 use selaras::cloud::Client;
 use selaras::engine::api::{
-    Actor, BackupPolicy, BindingPatch, Change, ChangeError, Idempotency, Intent, Outlet as Shown, PageRequest,
-    Precondition, SyncSettings,
+    Actor, BackupPolicy, BindingPatch, Change, ChangeError, Idempotency, Intent, Outlet as Shown,
+    PageRequest, Precondition, SyncSettings,
 };
 use selaras::engine::settings::Defaults;
 use selaras::engine::{Engine, Parts};
@@ -130,7 +130,13 @@ impl Outlet {
         let memory = MemoryStore::open(self.disk.clone(), "epoch").expect("a store of this format");
         self.disk = memory.disk();
         let name = (plan.seed, self.number, self.boots);
-        let disk = Disk::new(memory, name, self.slowness_ms, self.net.time, self.net.trace.clone());
+        let disk = Disk::new(
+            memory,
+            name,
+            self.slowness_ms,
+            self.net.time,
+            self.net.trace.clone(),
+        );
         self.rows = Some(Rows::new(Arc::new(Held(disk.clone()))));
         let engine = self.make(&disk);
         engine.rewind().await.expect("nothing is in doubt");
@@ -225,7 +231,10 @@ impl Outlet {
     /// The names of all records.
     fn keys(&self) -> Vec<EntityKey> {
         let (from, to) = keys::all(keys::RECORD);
-        let records = self.rows().records(&from, &to, 10_000).expect("the rows can be read");
+        let records = self
+            .rows()
+            .records(&from, &to, 10_000)
+            .expect("the rows can be read");
         records.into_iter().map(|(key, _)| key).collect()
     }
 
@@ -233,13 +242,18 @@ impl Outlet {
     pub fn entities(&self) -> Vec<Entity> {
         let rows = self.rows();
         let all = self.keys();
-        all.iter().map(|key| rows.entity(key).expect("the rows can be read")).collect()
+        all.iter()
+            .map(|key| rows.entity(key).expect("the rows can be read"))
+            .collect()
     }
 
     /// The number of the newest document that the app wants or has put here.
     pub fn newest_n(&self) -> Option<u64> {
         let app = self.app.lock().expect("no panic holds it");
-        let asked = app.asks.iter().flat_map(|ask| ask.changes.iter().filter_map(|(_, n)| *n));
+        let asked = app
+            .asks
+            .iter()
+            .flat_map(|ask| ask.changes.iter().filter_map(|(_, n)| *n));
         asked.chain(app.acked.iter().filter_map(|acked| acked.n)).max()
     }
 
@@ -256,14 +270,20 @@ async fn set_up(engine: &Engine, plan: &Plan) {
         batch_size_max: 1_000,
         ..SyncSettings::default()
     };
-    engine.set_sync_settings(sync, &actor()).await.expect("good settings");
+    engine
+        .set_sync_settings(sync, &actor())
+        .await
+        .expect("good settings");
     for (name, strategy) in TYPES.iter().zip(&plan.strategies) {
         let patch = BindingPatch {
             strategy: Some((*strategy).to_owned()),
             coalesce: Some(plan.coalesce),
             ..BindingPatch::default()
         };
-        engine.set_binding(name, patch, &actor()).await.expect("a good binding");
+        engine
+            .set_binding(name, patch, &actor())
+            .await
+            .expect("a good binding");
     }
 }
 

@@ -84,15 +84,26 @@ pub const FAULTS: [Fault; 13] = [
 pub enum Event {
     /// An app makes changes at an outlet, in one request: which entity (own ones by number, any by lot), and whether
     /// it is deleted.
-    Change { outlet: usize, what: Vec<(Target, bool)> },
+    Change {
+        outlet: usize,
+        what: Vec<(Target, bool)>,
+    },
     /// Headquarters makes, changes or deletes an entity; by lot.
     Headquarters { lot: u64, make: bool, delete: bool },
     /// An outlet's line gets bad: which faults, and how often (in 100 requests).
-    Weather { outlet: usize, faults: Vec<Fault>, percent: u64 },
+    Weather {
+        outlet: usize,
+        faults: Vec<Fault>,
+        percent: u64,
+    },
     /// All lines are good.
     Calm,
     /// The power fails at an outlet, now or at a commit to come; it comes back after a while.
-    PowerCut { outlet: usize, at: Option<Cut>, dark_ms: u64 },
+    PowerCut {
+        outlet: usize,
+        at: Option<Cut>,
+        dark_ms: u64,
+    },
     /// Somebody sets an outlet's clock.
     SetClock { outlet: usize, skew_ms: i64 },
     /// Somebody wants a run now.
@@ -205,7 +216,9 @@ impl Plan {
                 | Event::Decide { outlet, .. }
                 | Event::Poison { outlet }
                 | Event::Retry { outlet } => *outlet %= outlets,
-                Event::Weather { outlet, faults: bad, .. } => {
+                Event::Weather {
+                    outlet, faults: bad, ..
+                } => {
                     *outlet %= outlets;
                     bad.retain(|fault| !faults.contains(fault));
                 }
@@ -222,7 +235,15 @@ impl Plan {
 }
 
 fn skew(dice: &mut Dice) -> i64 {
-    dice.pick(&[0, 0, 1_500, -90_000, 3_600_000, -86_400_000 * 400, 86_400_000 * 30])
+    dice.pick(&[
+        0,
+        0,
+        1_500,
+        -90_000,
+        3_600_000,
+        -86_400_000 * 400,
+        86_400_000 * 30,
+    ])
 }
 
 fn step(seed: u64, number: usize, outlets: usize, faults: &[Fault]) -> Step {

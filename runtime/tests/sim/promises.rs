@@ -10,8 +10,8 @@ use selaras::store::keys;
 use selaras_core::conflict::{Conflict, Phase, Side};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
-use selaras_core::payload::same_state;
 use selaras_core::json::Doc;
+use selaras_core::payload::same_state;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,15 +42,27 @@ pub fn twice(outlet: usize, number: usize) -> Broken {
 pub fn at_any_time(outlet: &Outlet, world: &World) -> Result<(), Broken> {
     let cloud = world.net.cloud.lock().expect("no panic holds it");
     for entity in outlet.waiting() {
-        let name = (outlet.number, entity.key.entity_type.to_string(), entity.key.id.to_string());
+        let name = (
+            outlet.number,
+            entity.key.entity_type.to_string(),
+            entity.key.id.to_string(),
+        );
         let blames = cloud.blames.get(&name).copied().unwrap_or(0);
         let used: u32 = entity.items.iter().map(|item| item.retries).sum();
         if used > blames {
-            let what = format!("{} at outlet {}: {used} retries used, {blames} failures told", entity.key, outlet.number);
+            let what = format!(
+                "{} at outlet {}: {used} retries used, {blames} failures told",
+                entity.key, outlet.number
+            );
             return broken("8 an outage costs nothing", what);
         }
         if world.plan.coalesce && entity.items.len() > 2 {
-            let what = format!("{} at outlet {}: {} items", entity.key, outlet.number, entity.items.len());
+            let what = format!(
+                "{} at outlet {}: {} items",
+                entity.key,
+                outlet.number,
+                entity.items.len()
+            );
             return broken("11 bounded", what);
         }
     }
@@ -77,7 +89,10 @@ fn durable(outlet: &Outlet, feed: &[FeedEntry]) -> Result<(), Broken> {
         if let Some(id) = &entry.change_id
             && !names.insert(id)
         {
-            return broken("2 once", format!("outlet {} took change {id} twice", outlet.number));
+            return broken(
+                "2 once",
+                format!("outlet {} took change {id} twice", outlet.number),
+            );
         }
     }
     Ok(())
@@ -90,9 +105,15 @@ fn covered(outlet: &Outlet, world: &World) -> Result<(), Broken> {
     let Some(place) = place else { return Ok(()) };
     let cloud = world.net.cloud.lock().expect("no panic holds it");
     // The newest state of each entity that was listed up to there.
-    let listed = cloud.newest.iter().filter(|at| **at < place).map(|at| &cloud.log[*at]);
+    let listed = cloud
+        .newest
+        .iter()
+        .filter(|at| **at < place)
+        .map(|at| &cloud.log[*at]);
     for state in listed.filter(|state| state.version > 0) {
-        let found = rows.by_cloud_id(&state.entity_type, &state.cloud_id).expect("the rows can be read");
+        let found = rows
+            .by_cloud_id(&state.entity_type, &state.cloud_id)
+            .expect("the rows can be read");
         let id = found.or_else(|| cloud.local_id(outlet.number, state.entity).map(str::to_owned));
         let entity = id.map(|id| {
             let key = EntityKey::parse(&state.entity_type, &id).expect("a key");
@@ -100,13 +121,20 @@ fn covered(outlet: &Outlet, world: &World) -> Result<(), Broken> {
         });
         let here = entity.as_ref().map_or(0, |entity| {
             let record = &entity.record;
-            let inbox = record.inbox.as_ref().and_then(|update| update.version).unwrap_or(0);
+            let inbox = record
+                .inbox
+                .as_ref()
+                .and_then(|update| update.version)
+                .unwrap_or(0);
             record.cloud_version.max(inbox)
         });
         let former = entity.as_ref().is_some_and(|entity| {
             let record = &entity.record;
             record.former_ids.iter().any(|id| id.as_str() == state.cloud_id)
-                || record.cloud_id.as_ref().is_some_and(|id| id.as_str() != state.cloud_id)
+                || record
+                    .cloud_id
+                    .as_ref()
+                    .is_some_and(|id| id.as_str() != state.cloud_id)
         });
         if here < state.version && !former && (entity.is_some() || state.doc.is_some()) {
             let what = format!(
@@ -125,13 +153,22 @@ pub fn without_a_person(world: &World) -> Result<(), Broken> {
     let poison = world.net.cloud.lock().expect("no panic holds it").poison.clone();
     for outlet in &world.outlets {
         if outlet.engine().is_none() || outlet.app_waits() {
-            return broken("8 an outage costs nothing", format!("outlet {} does not come back", outlet.number));
+            return broken(
+                "8 an outage costs nothing",
+                format!("outlet {} does not come back", outlet.number),
+            );
         }
         for entity in outlet.waiting() {
             let record = &entity.record;
-            let bad = entity.items.iter().any(|item| number_of(item.snapshot.as_ref()).is_some_and(|n| poison.contains(&n)));
+            let bad = entity
+                .items
+                .iter()
+                .any(|item| number_of(item.snapshot.as_ref()).is_some_and(|n| poison.contains(&n)));
             if record.conflict.is_none() && record.failed == 0 && !bad {
-                let what = format!("{} at outlet {} still waits: {:?}", entity.key, outlet.number, entity.items);
+                let what = format!(
+                    "{} at outlet {} still waits: {:?}",
+                    entity.key, outlet.number, entity.items
+                );
                 return broken("9 one bad thing stops only itself", what);
             }
         }
@@ -141,9 +178,10 @@ pub fn without_a_person(world: &World) -> Result<(), Broken> {
 
 /// Whether nothing is left to do.
 pub fn is_calm(world: &World) -> bool {
-    world.outlets.iter().all(|outlet| {
-        outlet.engine().is_some() && !outlet.app_waits() && outlet.waiting().is_empty()
-    })
+    world
+        .outlets
+        .iter()
+        .all(|outlet| outlet.engine().is_some() && !outlet.app_waits() && outlet.waiting().is_empty())
 }
 
 /// What is left.
@@ -151,7 +189,12 @@ pub fn restless(world: &World) -> Broken {
     let left: Vec<String> = world
         .outlets
         .iter()
-        .flat_map(|outlet| outlet.waiting().into_iter().map(|entity| format!("outlet {}: {entity:?}", outlet.number)))
+        .flat_map(|outlet| {
+            outlet
+                .waiting()
+                .into_iter()
+                .map(|entity| format!("outlet {}: {entity:?}", outlet.number))
+        })
         .collect();
     Broken {
         promise: "6 convergence",
@@ -185,11 +228,17 @@ fn equal(outlet: &Outlet, world: &World) -> Result<(), Broken> {
             continue;
         }
         let Some(id) = &entity.record.cloud_id else {
-            return broken("6 convergence", format!("the cloud has no {} of outlet {}", entity.key, outlet.number));
+            return broken(
+                "6 convergence",
+                format!("the cloud has no {} of outlet {}", entity.key, outlet.number),
+            );
         };
         let name = (entity.key.entity_type.to_string(), id.to_string());
         if let Some(twin) = here.insert(name, entity.clone()) {
-            let what = format!("outlet {} has {} and {} for one", outlet.number, twin.key, entity.key);
+            let what = format!(
+                "outlet {} has {} and {} for one",
+                outlet.number, twin.key, entity.key
+            );
             return broken("6 convergence", what);
         }
     }
@@ -197,9 +246,16 @@ fn equal(outlet: &Outlet, world: &World) -> Result<(), Broken> {
         let name = (state.entity_type.clone(), state.cloud_id.clone());
         let entity = here.remove(&name);
         let ours = entity.as_ref().and_then(|entity| entity.record.doc.as_ref());
-        let theirs = state.doc.as_ref().map(|doc| Doc::parse(&doc.to_string()).expect("a document"));
+        let theirs = state
+            .doc
+            .as_ref()
+            .map(|doc| Doc::parse(&doc.to_string()).expect("a document"));
         if !same_state(ours, theirs.as_ref()) {
-            let promise = if theirs.is_none() { "7 deletes stay deleted" } else { "6 convergence" };
+            let promise = if theirs.is_none() {
+                "7 deletes stay deleted"
+            } else {
+                "6 convergence"
+            };
             let what = format!(
                 "{name:?}: {ours:?} at outlet {}, {theirs:?} v{} at the cloud; {:?}",
                 outlet.number,
@@ -210,7 +266,10 @@ fn equal(outlet: &Outlet, world: &World) -> Result<(), Broken> {
         }
     }
     match here.into_iter().next() {
-        Some((name, _)) => broken("6 convergence", format!("outlet {} has {name:?}, which nobody knows", outlet.number)),
+        Some((name, _)) => broken(
+            "6 convergence",
+            format!("outlet {} has {name:?}, which nobody knows", outlet.number),
+        ),
         None => Ok(()),
     }
 }
@@ -225,7 +284,10 @@ fn kept(outlet: &Outlet, world: &World, feed: &[FeedEntry], conflicts: &[Conflic
         .filter(|effect| effect.outlet == outlet.number)
         .filter_map(|effect| effect.n)
         .collect();
-    let lost: BTreeSet<u64> = conflicts.iter().filter_map(|c| number_of(c.local.doc.as_ref())).collect();
+    let lost: BTreeSet<u64> = conflicts
+        .iter()
+        .filter_map(|c| number_of(c.local.doc.as_ref()))
+        .collect();
     let mut next: BTreeMap<(&EntityKey, u64), &'static str> = BTreeMap::new();
     let mut last: BTreeMap<&EntityKey, u64> = BTreeMap::new();
     for entry in feed {
@@ -239,7 +301,10 @@ fn kept(outlet: &Outlet, world: &World, feed: &[FeedEntry], conflicts: &[Conflic
         let folded = after == Some("app") && world.plan.coalesce;
         let given_up = after == Some("app") && lost_later(&acked, outlet, &lost);
         if !applied.contains(&n) && !lost.contains(&n) && !folded && !given_up {
-            let what = format!("outlet {}: {acked:?} is gone without a verdict, then came {after:?}", outlet.number);
+            let what = format!(
+                "outlet {}: {acked:?} is gone without a verdict, then came {after:?}",
+                outlet.number
+            );
             return broken("4 no silent overwrite", what);
         }
     }
@@ -249,7 +314,9 @@ fn kept(outlet: &Outlet, world: &World, feed: &[FeedEntry], conflicts: &[Conflic
 /// Without folding, a verdict over a later change of the entity supersedes all that waited with it.
 fn lost_later(acked: &Acked, outlet: &Outlet, lost: &BTreeSet<u64>) -> bool {
     let later = outlet.acked();
-    let mut later = later.iter().filter(|other| other.key == acked.key && other.version > acked.version);
+    let mut later = later
+        .iter()
+        .filter(|other| other.key == acked.key && other.version > acked.version);
     later.any(|other| other.n.is_none_or(|n| lost.contains(&n)))
 }
 
@@ -259,7 +326,11 @@ fn in_order(world: &World) -> Result<(), Broken> {
     let mut seen = BTreeSet::new();
     let mut versions: BTreeMap<(usize, &str, &str), u64> = BTreeMap::new();
     for effect in &cloud.effects {
-        let name = (effect.outlet, effect.entity_type.as_str(), effect.local_id.as_str());
+        let name = (
+            effect.outlet,
+            effect.entity_type.as_str(),
+            effect.local_id.as_str(),
+        );
         if world.plan.manner.dedups
             && let Some(n) = effect.n
             && !seen.insert((name, n))
@@ -289,7 +360,10 @@ async fn repeats(outlet: &Outlet, conflict: &Conflict) -> Result<(), Broken> {
         deleted: side.doc.is_none(),
         modified_ms: side.modified_at.and_then(|at| u64::try_from(at.0).ok()),
         modified_by: side.modified_by.clone(),
-        body: side.doc.as_ref().map_or_else(|| Arc::from("null"), |doc| Arc::from(doc.as_str())),
+        body: side
+            .doc
+            .as_ref()
+            .map_or_else(|| Arc::from("null"), |doc| Arc::from(doc.as_str())),
     };
     let case = Case {
         base: conflict.base.as_ref().map(document),
@@ -302,7 +376,9 @@ async fn repeats(outlet: &Outlet, conflict: &Conflict) -> Result<(), Broken> {
         now_ms: u64::try_from(conflict.asked_at.0).unwrap_or_default(),
         settings: Arc::from(conflict.settings.as_str()),
     };
-    let again: Decided = host().resolve(&conflict.strategy, cx, case, Arc::new(NoLookup)).await;
+    let again: Decided = host()
+        .resolve(&conflict.strategy, cx, case, Arc::new(NoLookup))
+        .await;
     let said = again.outcome.map(|verdict| match verdict.decision {
         Decision::KeepLocal => "keep_local",
         Decision::TakeCloud => "take_cloud",
@@ -313,7 +389,10 @@ async fn repeats(outlet: &Outlet, conflict: &Conflict) -> Result<(), Broken> {
     if said.as_ref().is_ok_and(|said| *said == conflict.decision) {
         return Ok(());
     }
-    broken("10 decisions repeat", format!("{conflict:?} is now decided as {said:?}"))
+    broken(
+        "10 decisions repeat",
+        format!("{conflict:?} is now decided as {said:?}"),
+    )
 }
 
 fn verdict(decision: &str) -> &'static str {
@@ -356,7 +435,11 @@ impl Outlet {
     pub fn conflicts(&self) -> Vec<Conflict> {
         let rows = self.rows();
         let (from, to) = keys::all(keys::CONFLICT);
-        let found = rows.page((&from, &to), selaras::store::Direction::Forward, everything().limit);
+        let found = rows.page(
+            (&from, &to),
+            selaras::store::Direction::Forward,
+            everything().limit,
+        );
         let found: Vec<(Vec<u8>, Conflict)> = found.expect("the rows can be read");
         found.into_iter().map(|(_, conflict)| conflict).collect()
     }
@@ -365,7 +448,11 @@ impl Outlet {
         let rows = self.rows();
         let from = selaras::store::feed_key(1);
         let to = [selaras::store::FEED_PREFIX + 1];
-        let found = rows.page((&from, &to), selaras::store::Direction::Forward, everything().limit);
+        let found = rows.page(
+            (&from, &to),
+            selaras::store::Direction::Forward,
+            everything().limit,
+        );
         let found: Vec<(Vec<u8>, selaras::store::rows::FeedRow)> = found.expect("the rows can be read");
         let entry = |(key, row): (Vec<u8>, selaras::store::rows::FeedRow)| FeedEntry {
             seq: keys::number(&key).expect("a feed key has a number"),
@@ -379,4 +466,3 @@ impl Outlet {
         found.into_iter().map(entry).collect()
     }
 }
-

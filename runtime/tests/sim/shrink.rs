@@ -24,7 +24,9 @@ pub fn shrink(plan: &Plan, broken: &Broken, mut tries: usize) -> (Plan, Cut) {
         }
         tries -= 1;
         let smaller = plan.without(&cut.steps, cut.outlets, &cut.faults);
-        play(&smaller, false).broken.is_some_and(|other| other.promise == broken.promise)
+        play(&smaller, false)
+            .broken
+            .is_some_and(|other| other.promise == broken.promise)
     };
     while cut.outlets > 1 {
         let fewer = Cut {
@@ -45,7 +47,12 @@ pub fn shrink(plan: &Plan, broken: &Broken, mut tries: usize) -> (Plan, Cut) {
     }
     let mut length = plan.steps.len().div_ceil(2);
     while length > 0 {
-        let left: Vec<usize> = plan.steps.iter().map(|step| step.number).filter(|n| !cut.steps.contains(n)).collect();
+        let left: Vec<usize> = plan
+            .steps
+            .iter()
+            .map(|step| step.number)
+            .filter(|n| !cut.steps.contains(n))
+            .collect();
         for range in left.chunks(length) {
             let mut less = cut.clone();
             less.steps.extend(range);

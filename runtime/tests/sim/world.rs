@@ -126,7 +126,12 @@ impl World {
 
     /// Until something is due, at most `left`.
     fn next_ms(&self, left: i64) -> i64 {
-        let due = self.dark_until.iter().flatten().copied().chain(self.hooks.next_ms());
+        let due = self
+            .dark_until
+            .iter()
+            .flatten()
+            .copied()
+            .chain(self.hooks.next_ms());
         let due = due.map(|at| at - self.time.ms()).min();
         due.unwrap_or(LONGEST_LOOK_MS).clamp(1, LONGEST_LOOK_MS).min(left)
     }
@@ -169,7 +174,11 @@ impl World {
                 let mut cloud = self.net.cloud.lock().expect("no panic holds it");
                 cloud.edit(lot >> 8, *make, *delete, kind, first_n);
             }
-            Event::Weather { outlet, faults, percent } => {
+            Event::Weather {
+                outlet,
+                faults,
+                percent,
+            } => {
                 let weather = Weather {
                     faults: faults.clone(),
                     percent: *percent,
@@ -210,7 +219,9 @@ impl World {
         let Some(engine) = self.outlets[outlet].engine().cloned() else {
             return;
         };
-        let open = engine.conflicts(Some(true), None, everything()).expect("conflicts are listed");
+        let open = engine
+            .conflicts(Some(true), None, everything())
+            .expect("conflicts are listed");
         if open.items.is_empty() {
             return;
         }
@@ -222,7 +233,10 @@ impl World {
             rev: None,
         };
         let id = open.items[at].id.clone();
-        self.trace.note(self.time.ms(), &format!("a person decides {id} at outlet {outlet}"));
+        self.trace.note(
+            self.time.ms(),
+            &format!("a person decides {id} at outlet {outlet}"),
+        );
         // What a person is refused, they try again.
         drop(tokio::spawn(async move {
             let person = Actor {
