@@ -1,6 +1,7 @@
 //! Admins change the settings: validated, stored, in force at once, without a restart.
 
 mod checks;
+mod plugins;
 
 use self::checks::{Problems, check_outlet, check_sync, is_wire_name};
 use crate::cloud::{Client, CloudConfig};
@@ -308,34 +309,6 @@ impl Engine {
                 "max_document_bytes",
                 "1 to 4,194,304",
             );
-        }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError::Invalid(problems))
-        }
-    }
-
-    /// Asks the plugins whether they can use the settings that they would be given.
-    async fn check_settings(&self, entity_type: &str, patch: &BindingPatch) -> Result<(), ConfigError> {
-        if patch.strategy.is_none() && patch.mapper.is_none() && patch.settings.is_none() {
-            return Ok(());
-        }
-        let mut binding = Binding::clone(&self.binding(entity_type));
-        binding.strategy = patch.strategy.clone().unwrap_or(binding.strategy);
-        binding.mapper = patch.mapper.clone().unwrap_or(binding.mapper);
-        binding.settings = patch.settings.clone().unwrap_or(binding.settings);
-        let mut problems = Problems::new();
-        for plugin in [Some(&binding.strategy), binding.mapper.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            let settings = binding.settings_of(plugin).into_text();
-            if let Some(failure) = self.inner.host.settings_problem(plugin, settings).await {
-                let field = failure.own.and_then(|own| own.field);
-                let field = field.map_or("settings".to_owned(), |field| format!("settings.{field}"));
-                problems.push((field, format!("{plugin} cannot use it: {}", failure.message)));
-            }
         }
         if problems.is_empty() {
             Ok(())

@@ -21,8 +21,8 @@ use selaras_core::payload::same_state;
 use selaras_core::settle::Decision;
 use std::sync::Arc;
 
-/// Conflicts read at a time: each holds up to four documents.
-const STEP: usize = 16;
+/// Conflicts read at a time: each holds up to seven documents.
+const STEP: usize = 4;
 /// Conflicts looked at for one page; a page of few that are wanted is short, its cursor goes on.
 const MOST_SCANNED: usize = 5_000;
 /// Bytes of documents in one page.

@@ -47,7 +47,7 @@ async fn field_merge_keeps_what_each_side_changed_to_the_digit() {
     assert_eq!(
         conflict.str("data.reason"),
         "Both sides changed name: the cloud's stands. Both sides changed note: the outlet's stands. \
-         Only the outlet changed stock, sizes[1].ml. Only the cloud changed price, sizes[2].ml."
+         Only the outlet changed stock, sizes[1]. Only the cloud changed price, sizes[2]."
     );
 }
 
