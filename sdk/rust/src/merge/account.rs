@@ -10,8 +10,8 @@ const MOST_CHARACTERS: usize = 60;
 /// Collected while merging.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    from_local: Names,
-    from_cloud: Names,
+    only_local: Names,
+    only_cloud: Names,
     won_by_local: Names,
     won_by_cloud: Names,
     counted: Names,
@@ -56,13 +56,13 @@ impl Names {
 
 impl Account {
     /// Only the outlet changed it.
-    pub(super) fn from_local(&mut self, name: &str) {
-        self.from_local.add(name);
+    pub(super) fn only_local(&mut self, name: &str) {
+        self.only_local.add(name);
     }
 
     /// Only the cloud changed it.
-    pub(super) fn from_cloud(&mut self, name: &str) {
-        self.from_cloud.add(name);
+    pub(super) fn only_cloud(&mut self, name: &str) {
+        self.only_cloud.add(name);
     }
 
     /// Both changed it, and the rule says whose stands.
@@ -119,8 +119,8 @@ impl Account {
                 &self.won_by_local,
                 ": the outlet's stands.",
             ),
-            ("Only the outlet changed ", &self.from_local, "."),
-            ("Only the cloud changed ", &self.from_cloud, "."),
+            ("Only the outlet changed ", &self.only_local, "."),
+            ("Only the cloud changed ", &self.only_cloud, "."),
         ]);
         if words.is_empty() {
             return "Both sides say the same.".to_owned();

@@ -101,12 +101,12 @@ impl Merge<'_> {
         }
         if same(base, local) {
             if !agreed {
-                self.account.from_cloud(&path.shown);
+                self.account.only_cloud(&path.shown);
             }
             return raw(cloud);
         }
         if same(base, cloud) {
-            self.account.from_local(&path.shown);
+            self.account.only_local(&path.shown);
             return raw(local);
         }
         if self.rules.is_counter(&path.rule) {

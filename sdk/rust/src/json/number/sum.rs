@@ -73,7 +73,7 @@ fn add(mut a: Written, mut b: Written) -> Option<Written> {
     let length = a.digits.len().max(b.digits.len());
     for number in [&mut a, &mut b] {
         let zeros = length - number.digits.len();
-        number.digits.splice(0..0, std::iter::repeat(0).take(zeros));
+        number.digits.splice(0..0, std::iter::repeat_n(0, zeros));
     }
     let same_sign = a.negative == b.negative;
     // From here on `a` is the larger one, so that a difference borrows from nobody.
@@ -110,7 +110,7 @@ impl Written {
         });
         // At least one digit before the point.
         let zeros = (self.places + 1).saturating_sub(significant.len());
-        let digits = std::iter::repeat(&0).take(zeros).chain(significant);
+        let digits = std::iter::repeat_n(&0, zeros).chain(significant);
         let whole = zeros + significant.len() - self.places;
         for (at, digit) in digits.enumerate() {
             if at == whole {
