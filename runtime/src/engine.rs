@@ -27,6 +27,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod simulate;
 mod storage;
 mod tell;
 #[cfg(test)]
@@ -108,6 +109,8 @@ struct Inner {
     rewound: Mutex<Option<Rewound>>,
     tidying: retention::Tidying,
     backups: Backups,
+    /// One simulation at a time.
+    simulating: tokio::sync::Mutex<()>,
     shutdown: CancellationToken,
 }
 
@@ -175,6 +178,7 @@ impl Engine {
                 rewound: Mutex::new(rewound),
                 tidying,
                 backups: Backups::new(parts.backups),
+                simulating: tokio::sync::Mutex::default(),
                 shutdown: parts.shutdown,
             }),
         })

@@ -1,6 +1,7 @@
 //! Admins change the settings: validated, stored, in force at once, without a restart.
 
 mod checks;
+mod plugins;
 
 use self::checks::{Problems, check_outlet, check_sync, is_wire_name};
 use crate::cloud::{Client, CloudConfig};
@@ -228,6 +229,7 @@ impl Engine {
         actor: &Actor,
     ) -> Result<Arc<Binding>, ConfigError> {
         self.check_binding(entity_type, &patch)?;
+        self.check_settings(entity_type, &patch).await?;
         let one = self.configuring().await;
         let stored = self
             .settings()

@@ -141,12 +141,14 @@ impl Engine {
         let (ask, too_many): (Vec<_>, Vec<_>) = contests
             .into_iter()
             .partition(|c| c.is_askable() && c.before.record.conflicts_in_row < CONFLICTS_IN_ROW);
-        let cases = ask.iter().map(|contest| contest.case(&self.inner.time)).collect();
+        let cases = ask.iter().map(Contest::case).collect();
         let now = self.now();
-        let cx = context(settings, &binding, now);
-        let verdicts = host.resolve_many(&binding.strategy, cx, cases, lookup).await;
+        let cx = context(settings, &binding, &binding.strategy, now);
+        let verdicts = host
+            .resolve_many(&binding.strategy, cx.clone(), cases, lookup)
+            .await;
         for (contest, decided) in ask.into_iter().zip(verdicts) {
-            let asked = Asked::by_strategy(&binding, decided, now);
+            let asked = Asked::by_strategy(&cx, decided, now);
             settled.push(self.settle(contest, asked));
         }
         for contest in too_many {
@@ -177,12 +179,7 @@ impl Engine {
         };
         let (resolution, origin, synced) = match received {
             Received::Contested => {
-                let contest = Contest {
-                    before,
-                    update,
-                    seen,
-                    open,
-                };
+                let contest = Contest::new(before, update, seen, open, &self.inner.time);
                 return Ok(match contest.open {
                     // A person decides already; they are shown the new side.
                     Some(_) => Compared::Settled(Box::new(self.refresh(contest))),
@@ -238,15 +235,8 @@ impl Engine {
             .open
             .clone()
             .expect("invariant: only an open conflict is refreshed");
-        let sides = contest.sides(&self.inner.time);
-        let conflict = Conflict {
-            base: sides.base,
-            local: sides.local,
-            cloud: sides.cloud,
-            ..open
-        };
         Settled {
-            conflict: Some(conflict),
+            conflict: Some(open.with_sides(contest.sides.clone())),
             ..Settled::plain(contest.before, after, Resolution::Manual)
         }
     }
@@ -292,7 +282,7 @@ impl Engine {
             Decision::KeepLocal | Decision::Defer => None,
             _ => Some(Origin::Resolution),
         };
-        let conflict = contest.record(number, asked, &after, time);
+        let conflict = contest.record(number, asked, &after, time.now());
         Settled {
             conflict: Some(conflict),
             origin,

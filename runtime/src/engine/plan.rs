@@ -108,7 +108,7 @@ impl Engine {
                 })
                 .collect();
             let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
-            let cx = context(settings, &binding, self.now());
+            let cx = context(settings, &binding, mapper, self.now());
             let outcomes = self
                 .inner
                 .host

@@ -4,7 +4,7 @@
 mod history;
 mod queue;
 
-pub use history::conflict_view;
+pub use history::{conflict_view, decision_word};
 
 use crate::engine::Engine;
 use crate::engine::api::{EntityView, Page, PageRequest, QueryError, Status, Unavailable};

@@ -214,6 +214,23 @@ pub struct Binding {
     pub max_document_bytes: u32,
 }
 
+impl Binding {
+    /// What a plugin is given: the member of its name, where the settings are kept by plugin (one of the binding's plugins
+    /// has an object of its name in them); else all of them.
+    pub fn settings_of(&self, plugin: &str) -> Doc {
+        let own = |name: &str| self.settings.get(name).filter(|raw| raw.starts_with('{'));
+        let by_plugin = [Some(plugin), Some(self.strategy.as_str()), self.mapper.as_deref()]
+            .into_iter()
+            .flatten()
+            .any(|name| own(name).is_some());
+        match own(plugin) {
+            Some(raw) => Doc::from_trusted(raw.to_owned()),
+            None if by_plugin => Doc::from_trusted("{}".to_owned()),
+            None => self.settings.clone(),
+        }
+    }
+}
+
 /// A change of a binding. `None`: as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BindingPatch {

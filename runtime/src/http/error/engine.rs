@@ -3,7 +3,7 @@
 use super::{ApiError, Detail};
 use crate::engine::api::{
     ChangeError, ConfigError, FeedError, HookError, Precondition, QueryError, ResolveError, RetryError,
-    Unavailable,
+    SimulateError, Unavailable,
 };
 
 /// When a store that does not answer should be asked again, in seconds.
@@ -159,6 +159,18 @@ impl From<ResolveError> for ApiError {
             )
             .detail("strategy", format!("{code}: {message}")),
             ResolveError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<SimulateError> for ApiError {
+    fn from(error: SimulateError) -> Self {
+        let text = error.to_string();
+        match error {
+            SimulateError::UnknownStrategy(_) | SimulateError::Mapper(_) => Self::invalid("strategy", text),
+            SimulateError::Settings { field, problem } => Self::invalid(&field, problem),
+            SimulateError::BadCursor => Self::bad_cursor(),
+            SimulateError::Unavailable(error) => error.into(),
         }
     }
 }
