@@ -4,8 +4,10 @@
 mod accounts;
 pub mod api;
 mod backup;
+mod broadcast;
 mod case;
 mod configure;
+mod daily;
 mod decide;
 mod export;
 mod feed;
@@ -40,6 +42,7 @@ use crate::clock::Clock;
 use crate::engine::accounts::Accounts;
 use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
+use crate::engine::broadcast::Broadcasts;
 use crate::engine::link::Link;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
@@ -107,6 +110,7 @@ struct Inner {
     /// That the store went back in time, and how far it is dealt with.
     rewound: Mutex<Option<Rewound>>,
     tidying: retention::Tidying,
+    broadcasts: Broadcasts,
     backups: Backups,
     shutdown: CancellationToken,
 }
@@ -174,6 +178,7 @@ impl Engine {
                 feed_floor: AtomicU64::new(feed_floor),
                 rewound: Mutex::new(rewound),
                 tidying,
+                broadcasts: Broadcasts::default(),
                 backups: Backups::new(parts.backups),
                 shutdown: parts.shutdown,
             }),

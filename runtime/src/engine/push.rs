@@ -4,10 +4,11 @@
 use crate::cloud::{Client, LinkError, Timing};
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
+use crate::engine::daily;
 use crate::engine::progress::Progress;
 use crate::engine::run::Stop;
 use crate::engine::settings::Settings;
-use crate::engine::ship::{Parcel, Said, Shipment};
+use crate::engine::ship::{Endpoint, Parcel, Said, Shipment};
 use crate::engine::twin::adopt_twin;
 use crate::engine::tx::{Load, Tx, TxError};
 use crate::store::Counter;
@@ -178,30 +179,63 @@ impl Engine {
             tracing::info!(%error, items = shipment.parcels.len(), "the cloud refuses a request");
             return match shipment.split() {
                 Ok((first, second)) => Ok(Next::Again(first, second)),
-                Err(alone) => {
-                    let outcome = Outcome::Failed {
-                        error: error.to_string(),
-                        retryable: true,
-                    };
-                    let said = Said {
-                        outcome,
-                        update: None,
-                    };
-                    self.absorb(alone, vec![said], progress).await?;
-                    Ok(Next::Go)
-                }
+                Err(alone) => self.refused(alone, error.to_string(), progress).await,
             };
         }
-        let alone = shipment.parcels.len() == 1 && matches!(error, LinkError::Server { .. });
-        if alone && let Ok(pong) = cloud.ping().await {
-            // The cloud is well; it is this document that it cannot bear. It waits, the others flow.
-            self.heard(pong.timing);
-            self.postpone(&shipment.parcels[0], &error).await?;
-            progress.error = Some(error.to_string());
-            return Ok(Next::Go);
+        match self.fault(cloud, &shipment, &error).await {
+            Fault::Call => self.refused(shipment, daily::explain(&error), progress).await,
+            Fault::Item => {
+                self.postpone(&shipment.parcels[0], &error).await?;
+                progress.error = Some(error.to_string());
+                Ok(Next::Go)
+            }
+            Fault::Line => {
+                self.link_failed(&error, shipment.parcels.len());
+                Ok(Next::Stop(error))
+            }
         }
-        self.link_failed(&error, shipment.parcels.len());
-        Ok(Next::Stop(error))
+    }
+
+    /// Where the fault lies, as a ping shows.
+    async fn fault(&self, cloud: &Client, shipment: &Shipment, error: &LinkError) -> Fault {
+        let unwell = matches!(error, LinkError::Server { status, .. } if *status != 501);
+        let is_day = shipment.endpoint == Endpoint::Daily;
+        let asks = if is_day {
+            error.heard() && !matches!(error, LinkError::RateLimited { .. })
+        } else {
+            shipment.parcels.len() == 1 && matches!(error, LinkError::Server { .. })
+        };
+        if !asks {
+            return Fault::Line;
+        }
+        match cloud.ping().await {
+            // The cloud is well, and lets this outlet in.
+            Ok(pong) => {
+                self.heard(pong.timing);
+                if is_day && !unwell { Fault::Call } else { Fault::Item }
+            }
+            // It has neither call; others it may well have.
+            Err(LinkError::NotFound(_)) if is_day => Fault::Item,
+            Err(_) => Fault::Line,
+        }
+    }
+
+    /// The cloud refuses a parcel that was sent alone: that uses up a retry.
+    async fn refused(
+        &self,
+        alone: Shipment,
+        error: String,
+        progress: &mut Progress,
+    ) -> Result<Next, Unavailable> {
+        let said = Said {
+            outcome: Outcome::Failed {
+                error,
+                retryable: true,
+            },
+            update: None,
+        };
+        self.absorb(alone, vec![said], progress).await?;
+        Ok(Next::Go)
     }
 
     /// Takes the cloud's answers into the entities, in one commit.
@@ -310,6 +344,16 @@ impl Engine {
             new_change_id: self.inner.time.ulid(),
         }
     }
+}
+
+/// Whose fault it is that a request decided nothing.
+enum Fault {
+    /// The line's or the cloud's: everything waits.
+    Line,
+    /// The cloud cannot bear this document, or nobody can tell: it waits, the others flow.
+    Item,
+    /// The cloud refuses the call that this one travels by, or does not have it.
+    Call,
 }
 
 /// What follows from a shipment's answer.
