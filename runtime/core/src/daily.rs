@@ -46,7 +46,10 @@ pub fn read(body: &Doc, beside: &[&str]) -> Result<Day, Problems> {
     let mut problems = Problems::new();
     for (name, _) in body.members() {
         if !["date", "summary"].contains(&&*name) && !beside.contains(&&*name) {
-            problems.push((cut(&name), "is not known here: known are date, summary".to_owned()));
+            problems.push((
+                cut(&name),
+                "is not known here: known are date, summary".to_owned(),
+            ));
         }
     }
     let date = body.get_string("date").filter(|date| is_date(date));

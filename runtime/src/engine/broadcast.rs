@@ -3,7 +3,8 @@
 
 use crate::engine::Engine;
 use crate::engine::api::{
-    BROADCAST, BroadcastView, HookBroadcast, HookError, HookOutcome, Page, PageRequest, QueryError, Unavailable,
+    BROADCAST, BroadcastView, HookBroadcast, HookError, HookOutcome, Page, PageRequest, QueryError,
+    Unavailable,
 };
 use crate::store::rows::{FeedRow, Origin, encode, put};
 use crate::store::{Batch, keys};

@@ -28,7 +28,9 @@ pub(super) fn binding() -> Binding {
 /// Why a day's call failed, where that is no fault of the line: most likely the cloud has no such call.
 pub(super) fn explain(error: &LinkError) -> String {
     match error {
-        LinkError::NotFound(_) | LinkError::Refused { status: 405, .. } | LinkError::Server { status: 501, .. } => {
+        LinkError::NotFound(_)
+        | LinkError::Refused { status: 405, .. }
+        | LinkError::Server { status: 501, .. } => {
             format!("the cloud takes no daily summaries (analytics/daily), although it answers: {error}")
         }
         _ => error.to_string(),

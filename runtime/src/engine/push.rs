@@ -212,7 +212,11 @@ impl Engine {
             // The cloud is well, and lets this outlet in.
             Ok(pong) => {
                 self.heard(pong.timing);
-                if is_day && !unwell { Fault::Call } else { Fault::Item }
+                if is_day && !unwell {
+                    Fault::Call
+                } else {
+                    Fault::Item
+                }
             }
             // It has neither call; others it may well have.
             Err(LinkError::NotFound(_)) if is_day => Fault::Item,

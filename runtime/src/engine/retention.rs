@@ -101,7 +101,16 @@ impl Engine {
                         feed,
                         broadcasts,
                     } = tidied;
-                    tracing::info!(logs, conflicts, tombstones, keys, webhooks, feed, broadcasts, "tidied up");
+                    tracing::info!(
+                        logs,
+                        conflicts,
+                        tombstones,
+                        keys,
+                        webhooks,
+                        feed,
+                        broadcasts,
+                        "tidied up"
+                    );
                 }
                 Err(error) => tracing::error!(%error, "tidying up was not finished; the next round goes on"),
             }

@@ -226,7 +226,9 @@ impl Settings {
             .iter()
             .find(|(name, b)| *name != DEFAULT_TYPE && b.collection == collection);
         match bound {
-            Some((name, _)) => EntityType::parse(name).ok().filter(|found| found.as_str() != daily::TYPE),
+            Some((name, _)) => EntityType::parse(name)
+                .ok()
+                .filter(|found| found.as_str() != daily::TYPE),
             None => self.type_of_wire(&singular(collection)),
         }
     }

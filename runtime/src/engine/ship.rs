@@ -132,8 +132,7 @@ impl Shipment {
             }
             Endpoint::Document(collection) => {
                 for parcel in &self.parcels {
-                    let Answer { value, timing } =
-                        cloud.push_document(collection, &parcel.push.data).await?;
+                    let Answer { value, timing } = cloud.push_document(collection, &parcel.push.data).await?;
                     last = timing;
                     let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
                     said.push(Said::success(cloud_id, value.version));

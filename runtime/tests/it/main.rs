@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
+mod analytics;
 mod backup;
 mod bad_input;
 mod cloud_client;
@@ -12,10 +13,12 @@ mod disk_full;
 mod documents;
 mod environment;
 mod harness;
+mod idempotency;
 mod intake;
 mod known;
 mod large_documents;
 mod layering;
+mod notices;
 mod old_formats;
 mod outlet;
 mod plain_cloud;
@@ -27,5 +30,6 @@ mod scripted_cloud;
 mod shutdown;
 mod silent_loss;
 mod strategies;
+mod stream;
 mod trouble;
 mod webhooks;
