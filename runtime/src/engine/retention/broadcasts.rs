@@ -53,3 +53,63 @@ fn is_old(key: &[u8], bytes: &[u8], before: Millis) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::engine::api::{Hook, HookBroadcast, PageRequest};
+    use crate::engine::settings::Defaults;
+    use crate::engine::testing::engine_over;
+    use crate::store::MemoryStore;
+    use std::sync::Arc;
+
+    const START: i64 = 1_769_509_800_000;
+
+    async fn engine_with(broadcasts: i64) -> Engine {
+        let clock = Arc::new(ManualClock::new(START, 1));
+        let store = Arc::new(MemoryStore::new("epoch"));
+        let engine = engine_over(store, clock.clone(), Defaults::default());
+        for number in 0..broadcasts {
+            let hook = Hook::Broadcast(HookBroadcast {
+                sent_at: Millis(START),
+                message: number.to_string(),
+                level: "info".to_owned(),
+                data: None,
+            });
+            assert!(engine.hook(hook, None).await.unwrap().broadcast_id.is_some());
+            clock.advance(1000);
+        }
+        engine
+    }
+
+    fn left(engine: &Engine) -> Vec<String> {
+        let all = PageRequest {
+            after: None,
+            limit: 500,
+        };
+        let page = engine.broadcasts(all).unwrap();
+        page.items
+            .into_iter()
+            .map(|broadcast| broadcast.message)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn of_too_many_broadcasts_the_newest_stay_also_over_pages() {
+        let engine = engine_with(120).await;
+        let stop = CancellationToken::new();
+        assert_eq!(engine.tidy_broadcasts(3, None, &stop).await.unwrap(), 117);
+        assert_eq!(left(&engine), ["119", "118", "117"]);
+    }
+
+    #[tokio::test]
+    async fn broadcasts_go_when_they_are_old() {
+        let engine = engine_with(4).await;
+        let stop = CancellationToken::new();
+        let before = Some(Millis(START + 2000));
+        assert_eq!(engine.tidy_broadcasts(1000, before, &stop).await.unwrap(), 2);
+        assert_eq!(left(&engine), ["3", "2"]);
+        assert_eq!(engine.tidy_broadcasts(1000, before, &stop).await.unwrap(), 0);
+    }
+}

@@ -191,6 +191,44 @@ impl http_body::Body for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::api::{Actor, Change, Intent, Precondition};
+    use crate::http::testing::app;
+    use http_body_util::BodyExt;
+    use selaras_core::id::EntityKey;
+    use selaras_core::json::Doc;
+
+    fn change(number: usize) -> Change {
+        Change {
+            key: EntityKey::parse("order", &format!("o-{number}")).unwrap(),
+            intent: Intent::Put(Doc::parse("{}").unwrap()),
+            precondition: Precondition::None,
+            updated_at: None,
+            change_id: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_reads_a_page_when_its_peer_can_take_one_and_gives_its_place_back() {
+        let http = app().await.shared.clone();
+        let actor = Actor {
+            id: "app".to_owned(),
+            token_id: None,
+        };
+        let changes = (0..PAGE * 2 + 50).map(change).collect();
+        http.engine.changes(changes, None, &actor).await.unwrap();
+        let open = stream(State(http.clone()), HeaderMap::new(), Uri::from_static("/x")).await;
+        let mut body = open.unwrap().into_body();
+        assert_eq!(http.streams.available_permits(), MAX_STREAMS - 1);
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            told.push(String::from_utf8_lossy(&bytes).matches("\ndata: ").count());
+        }
+        assert_eq!(told, [0, PAGE, PAGE, 50]);
+        http.stop.cancel();
+        assert!(body.frame().await.is_none());
+        assert_eq!(http.streams.available_permits(), MAX_STREAMS);
+    }
 
     fn place(epoch: Option<&str>, seq: u64) -> Place {
         Place {
