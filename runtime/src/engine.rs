@@ -10,6 +10,7 @@ mod configure;
 mod daily;
 mod decide;
 mod export;
+mod fault;
 mod feed;
 mod hooks;
 mod import;

@@ -5,10 +5,11 @@ use crate::cloud::{Client, LinkError, Timing};
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
 use crate::engine::daily;
+use crate::engine::fault::Fault;
 use crate::engine::progress::Progress;
 use crate::engine::run::Stop;
 use crate::engine::settings::Settings;
-use crate::engine::ship::{Endpoint, Parcel, Said, Shipment};
+use crate::engine::ship::{Parcel, Said, Shipment};
 use crate::engine::twin::adopt_twin;
 use crate::engine::tx::{Load, Tx, TxError};
 use crate::store::Counter;
@@ -196,34 +197,6 @@ impl Engine {
         }
     }
 
-    /// Where the fault lies, as a ping shows.
-    async fn fault(&self, cloud: &Client, shipment: &Shipment, error: &LinkError) -> Fault {
-        let unwell = matches!(error, LinkError::Server { status, .. } if *status != 501);
-        let is_day = shipment.endpoint == Endpoint::Daily;
-        let asks = if is_day {
-            error.heard() && !matches!(error, LinkError::RateLimited { .. })
-        } else {
-            shipment.parcels.len() == 1 && matches!(error, LinkError::Server { .. })
-        };
-        if !asks {
-            return Fault::Line;
-        }
-        match cloud.ping().await {
-            // The cloud is well, and lets this outlet in.
-            Ok(pong) => {
-                self.heard(pong.timing);
-                if is_day && !unwell {
-                    Fault::Call
-                } else {
-                    Fault::Item
-                }
-            }
-            // It has neither call; others it may well have.
-            Err(LinkError::NotFound(_)) if is_day => Fault::Item,
-            Err(_) => Fault::Line,
-        }
-    }
-
     /// The cloud refuses a parcel that was sent alone: that uses up a retry.
     async fn refused(
         &self,
@@ -348,16 +321,6 @@ impl Engine {
             new_change_id: self.inner.time.ulid(),
         }
     }
-}
-
-/// Whose fault it is that a request decided nothing.
-enum Fault {
-    /// The line's or the cloud's: everything waits.
-    Line,
-    /// The cloud cannot bear this document, or nobody can tell: it waits, the others flow.
-    Item,
-    /// The cloud refuses the call that this one travels by, or does not have it.
-    Call,
 }
 
 /// What follows from a shipment's answer.
