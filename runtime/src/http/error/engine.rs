@@ -77,7 +77,7 @@ impl ApiError {
                 Self::unprocessable("idempotency_key_reused", format!("{text}: {advice}")).detail(field, text)
             }
             ChangeError::Reserved { index, .. } => {
-                Self::invalid(&place(index, "entity_type", ".entity_type"), text)
+                Self::invalid(place(index, "entity_type", ".entity_type"), text)
             }
             ChangeError::TooLarge { index, .. } => Self::too_large(format!(
                 "{text}: shorten it, or raise max_document_bytes of its type"
