@@ -4,10 +4,13 @@
 mod accounts;
 pub mod api;
 mod backup;
+mod broadcast;
 mod case;
 mod configure;
+mod daily;
 mod decide;
 mod export;
+mod fault;
 mod feed;
 mod hooks;
 mod import;
@@ -41,6 +44,7 @@ use crate::clock::Clock;
 use crate::engine::accounts::Accounts;
 use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
+use crate::engine::broadcast::Broadcasts;
 use crate::engine::link::Link;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
@@ -108,6 +112,7 @@ struct Inner {
     /// That the store went back in time, and how far it is dealt with.
     rewound: Mutex<Option<Rewound>>,
     tidying: retention::Tidying,
+    broadcasts: Broadcasts,
     backups: Backups,
     /// One simulation at a time.
     simulating: tokio::sync::Mutex<()>,
@@ -177,6 +182,7 @@ impl Engine {
                 feed_floor: AtomicU64::new(feed_floor),
                 rewound: Mutex::new(rewound),
                 tidying,
+                broadcasts: Broadcasts::default(),
                 backups: Backups::new(parts.backups),
                 simulating: tokio::sync::Mutex::default(),
                 shutdown: parts.shutdown,

@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod checkpoint;
 pub mod clock;
 pub mod conflict;
+pub mod daily;
 pub mod decimal;
 pub mod doubt;
 pub mod echo;

@@ -2,6 +2,7 @@
 
 mod checks;
 mod plugins;
+mod cloud;
 
 use self::checks::{Problems, check_outlet, check_sync, is_wire_name};
 use crate::cloud::{Client, CloudConfig};
@@ -15,6 +16,7 @@ use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutle
 use crate::plugin::Kind;
 use crate::store::rows::{put, put_meta};
 use crate::store::{Batch, Counter, keys};
+use selaras_core::daily;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
@@ -75,6 +77,17 @@ impl Engine {
 
     async fn store_outlet(&self, patch: OutletPatch, actor: &Actor) -> Result<OutletView, ConfigError> {
         let one = self.configuring().await;
+        self.store_outlet_with(one, patch, actor, Batch::new()).await
+    }
+
+    /// The same for who has the turn already; `batch` is committed with it.
+    async fn store_outlet_with(
+        &self,
+        one: OwnedMutexGuard<()>,
+        patch: OutletPatch,
+        actor: &Actor,
+        mut batch: Batch,
+    ) -> Result<OutletView, ConfigError> {
         let before = self.settings();
         check_outlet(&patch, before.defaults.allow_http)?;
         let rebinds = self.rebinds(&before.outlet, &patch)?;
@@ -84,9 +97,9 @@ impl Engine {
             created_at: Some(now),
             ..StoredOutlet::default()
         });
+        let fields = patch.fields().join(",");
         let mut stored = patched(stored, patch);
         stored.updated_at = Some(now);
-        let mut batch = Batch::new();
         put_meta(&mut batch, OUTLET, &stored);
         if rebinds {
             // Another outlet's cursor means nothing to this one.
@@ -95,6 +108,7 @@ impl Engine {
         tracing::info!(
             by = actor.id,
             outlet_id = stored.outlet_id,
+            fields,
             "the outlet's configuration was changed"
         );
         let clock = self.inner.time.clock().clone();
@@ -280,6 +294,11 @@ impl Engine {
                 "no mapper of this name is loaded: see GET /api/v1/plugins",
             );
         }
+        check(
+            entity_type != daily::TYPE,
+            "entity_type",
+            "daily summaries are sent by a call of their own, which cannot be changed",
+        );
         let named = patch.cloud_type.is_some() || patch.collection.is_some();
         check(
             !(named && entity_type == DEFAULT_TYPE),

@@ -12,6 +12,7 @@ use crate::engine::tx::{Tx, TxError};
 use crate::plugin::{Direction as Way, Failure, Mapped};
 use crate::store::rows::RowError;
 use crate::store::{Direction, keys};
+use selaras_core::daily;
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
@@ -220,7 +221,11 @@ impl Engine {
         let push = PushItem {
             entity_type: binding.cloud_type.clone(),
             operation: head.operation.as_str(),
-            data: data(body.as_ref(), &envelope).into_text(),
+            data: match (&body, binding.route) {
+                (Some(day), Route::Daily) => daily::body(day, envelope.outlet_id, envelope.outlet_code),
+                _ => data(body.as_ref(), &envelope),
+            }
+            .into_text(),
             change_id,
             base_version: sent.base_version,
         };

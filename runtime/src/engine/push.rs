@@ -4,6 +4,8 @@
 use crate::cloud::{Client, LinkError, Timing};
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
+use crate::engine::daily;
+use crate::engine::fault::Fault;
 use crate::engine::progress::Progress;
 use crate::engine::run::Stop;
 use crate::engine::settings::Settings;
@@ -178,30 +180,39 @@ impl Engine {
             tracing::info!(%error, items = shipment.parcels.len(), "the cloud refuses a request");
             return match shipment.split() {
                 Ok((first, second)) => Ok(Next::Again(first, second)),
-                Err(alone) => {
-                    let outcome = Outcome::Failed {
-                        error: error.to_string(),
-                        retryable: true,
-                    };
-                    let said = Said {
-                        outcome,
-                        update: None,
-                    };
-                    self.absorb(alone, vec![said], progress).await?;
-                    Ok(Next::Go)
-                }
+                Err(alone) => self.refused(alone, error.to_string(), progress).await,
             };
         }
-        let alone = shipment.parcels.len() == 1 && matches!(error, LinkError::Server { .. });
-        if alone && let Ok(pong) = cloud.ping().await {
-            // The cloud is well; it is this document that it cannot bear. It waits, the others flow.
-            self.heard(pong.timing);
-            self.postpone(&shipment.parcels[0], &error).await?;
-            progress.error = Some(error.to_string());
-            return Ok(Next::Go);
+        match self.fault(cloud, &shipment, &error).await {
+            Fault::Call => self.refused(shipment, daily::explain(&error), progress).await,
+            Fault::Item => {
+                self.postpone(&shipment.parcels[0], &error).await?;
+                progress.error = Some(error.to_string());
+                Ok(Next::Go)
+            }
+            Fault::Line => {
+                self.link_failed(&error, shipment.parcels.len());
+                Ok(Next::Stop(error))
+            }
         }
-        self.link_failed(&error, shipment.parcels.len());
-        Ok(Next::Stop(error))
+    }
+
+    /// The cloud refuses a parcel that was sent alone: that uses up a retry.
+    async fn refused(
+        &self,
+        alone: Shipment,
+        error: String,
+        progress: &mut Progress,
+    ) -> Result<Next, Unavailable> {
+        let said = Said {
+            outcome: Outcome::Failed {
+                error,
+                retryable: true,
+            },
+            update: None,
+        };
+        self.absorb(alone, vec![said], progress).await?;
+        Ok(Next::Go)
     }
 
     /// Takes the cloud's answers into the entities, in one commit.

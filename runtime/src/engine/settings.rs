@@ -4,6 +4,7 @@ use crate::cloud::{ApiKey, Client, CloudConfig};
 use crate::engine::api::{Binding, BindingPatch, Outlet, Route, SyncSettings};
 use crate::engine::tx::empty_object;
 use parking_lot::RwLock;
+use selaras_core::daily;
 use selaras_core::id::EntityType;
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
@@ -175,6 +176,8 @@ impl Settings {
             .keys()
             .map(|name| (name.clone(), Arc::new(settings.resolve(name))))
             .collect();
+        let daily = Arc::new(crate::engine::daily::binding());
+        settings.resolved.insert(daily.cloud_type.clone(), daily);
         settings
     }
 
@@ -206,13 +209,14 @@ impl Settings {
             .map_or(self.default_rules, |binding| rules_of(binding))
     }
 
-    /// The type that a wire name (of an item, or a webhook) means.
+    /// The type that a wire name (of an item, or a webhook) means. Daily summaries only go to the cloud.
     pub fn type_of_wire(&self, cloud_type: &str) -> Option<EntityType> {
         let bound = self
             .resolved
             .iter()
             .find(|(name, b)| *name != DEFAULT_TYPE && b.cloud_type == cloud_type);
-        EntityType::parse(bound.map_or(cloud_type, |(name, _)| name)).ok()
+        let found = EntityType::parse(bound.map_or(cloud_type, |(name, _)| name)).ok();
+        found.filter(|found| found.as_str() != daily::TYPE)
     }
 
     /// The type that a collection of `updates` means.
@@ -222,7 +226,9 @@ impl Settings {
             .iter()
             .find(|(name, b)| *name != DEFAULT_TYPE && b.collection == collection);
         match bound {
-            Some((name, _)) => EntityType::parse(name).ok(),
+            Some((name, _)) => EntityType::parse(name)
+                .ok()
+                .filter(|found| found.as_str() != daily::TYPE),
             None => self.type_of_wire(&singular(collection)),
         }
     }

@@ -44,6 +44,8 @@ pub const HINT: u8 = b'j';
 pub const META: u8 = b'm';
 /// Bindings: type, or `*`.
 pub const BINDING: u8 = b'b';
+/// Broadcasts of the company: number.
+pub const BROADCAST: u8 = b'z';
 /// Users: id.
 pub const USER: u8 = b'u';
 

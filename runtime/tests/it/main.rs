@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
+mod analytics;
 mod backup;
 mod bad_input;
 mod cloud_client;
@@ -12,11 +13,13 @@ mod disk_full;
 mod documents;
 mod environment;
 mod harness;
+mod idempotency;
 mod intake;
 mod known;
 mod large_documents;
 mod layering;
 mod merging;
+mod notices;
 mod old_formats;
 mod outlet;
 mod plain_cloud;
@@ -30,5 +33,6 @@ mod silent_loss;
 mod simulate;
 mod strategies;
 mod telling;
+mod stream;
 mod trouble;
 mod webhooks;

@@ -74,6 +74,31 @@ pub struct OutletPatch {
     pub rebind: bool,
 }
 
+impl OutletPatch {
+    /// The names of the fields that it sets.
+    pub fn fields(&self) -> Vec<&'static str> {
+        let texts = [
+            ("outlet_id", &self.outlet_id),
+            ("outlet_code", &self.outlet_code),
+            ("outlet_name", &self.outlet_name),
+            ("cloud_api_url", &self.cloud_api_url),
+            ("cloud_api_key", &self.cloud_api_key),
+        ];
+        let texts = texts.into_iter().filter(|(_, value)| value.is_some());
+        let others = [
+            ("sync_enabled", self.sync_enabled.is_some()),
+            ("sync_interval_minutes", self.sync_interval_minutes.is_some()),
+        ];
+        let others = others.into_iter().filter(|(_, set)| *set);
+        let profile = self.profile.iter().map(|(name, _)| *name);
+        texts
+            .map(|(name, _)| name)
+            .chain(others.map(|(name, _)| name))
+            .chain(profile)
+            .collect()
+    }
+}
+
 /// Why a configuration was not taken. Nothing changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -189,6 +214,8 @@ pub enum Route {
     Batch,
     /// The per-document endpoint of the collection.
     Document,
+    /// `analytics/daily`: of daily summaries only, which have no other.
+    Daily,
 }
 
 /// How a type is synced: the binding in force.

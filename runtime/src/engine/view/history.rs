@@ -70,7 +70,7 @@ impl Engine {
         }
     }
 
-    fn newest_first<T: DeserializeOwned, V>(
+    pub(in crate::engine) fn newest_first<T: DeserializeOwned, V>(
         &self,
         kind: u8,
         page: PageRequest,

@@ -76,6 +76,9 @@ impl ApiError {
                 let advice = format!("a new change needs a new {what}, a repeat must be sent unchanged");
                 Self::unprocessable("idempotency_key_reused", format!("{text}: {advice}")).detail(field, text)
             }
+            ChangeError::Reserved { index, .. } => {
+                Self::invalid(place(index, "entity_type", ".entity_type"), text)
+            }
             ChangeError::TooLarge { index, .. } => Self::too_large(format!(
                 "{text}: shorten it, or raise max_document_bytes of its type"
             ))
@@ -127,6 +130,16 @@ impl From<HookError> for ApiError {
     fn from(error: HookError) -> Self {
         match error {
             HookError::Invalid { field, problem } => Self::invalid(field, problem),
+            HookError::Config(ConfigError::Invalid(fields)) => Self::invalid_fields(
+                fields
+                    .into_iter()
+                    .map(|(field, problem)| Detail {
+                        field: format!("config.{field}"),
+                        problem,
+                    })
+                    .collect(),
+            ),
+            HookError::Config(error) => error.into(),
             HookError::Unavailable(error) => error.into(),
         }
     }

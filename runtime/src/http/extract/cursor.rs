@@ -23,6 +23,8 @@ pub(crate) enum ListKind {
     Conflicts = 4,
     /// Conflicts, run again.
     Simulation = 5,
+    /// Broadcasts.
+    Broadcasts = 6,
 }
 
 /// The cursor for a position of `list`.
