@@ -52,7 +52,7 @@ struct Ended {
 }
 
 /// A place taken by a request; it goes back with [`Budget::end`] or [`Budget::cancel`].
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     at: u64,
     last: Option<u64>,

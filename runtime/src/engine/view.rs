@@ -134,6 +134,7 @@ impl Engine {
             total_synced: count(Counter::Synced),
             last_error: last.error.clone(),
             online: self.inner.link.lock().online(),
+            rate: self.rate_view(),
             running: signals.is_running(),
             next_run_at: signals
                 .next_at()

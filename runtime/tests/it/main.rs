@@ -21,6 +21,7 @@ mod outlet;
 mod plain_cloud;
 mod pull;
 mod push;
+mod rate;
 mod retention;
 mod rewind;
 mod scripted_cloud;
