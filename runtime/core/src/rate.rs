@@ -36,6 +36,8 @@ pub struct Budget {
     last: Option<u64>,
     /// Begun since what is taken was last kept.
     unkept: u32,
+    /// Batches are as large as may be, until the backlog is gone.
+    grown: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -184,14 +186,14 @@ impl Budget {
         }
     }
 
-    /// Items a request may carry: the usual number, or the largest while more wait than the requests that may go at
-    /// once would carry.
+    /// Items a request may carry: the usual number, or the largest from when more wait than the requests that may go
+    /// at once would carry until what waits fits into one of the usual size.
     pub fn batch_size(&mut self, now: u64, waiting: usize, usual: usize, largest: usize) -> usize {
         let used = self.used(now);
-        match self.limit(now) {
-            Some(limit) if waiting > burst(limit.requests).saturating_sub(used) * usual => largest.max(usual),
-            _ => usual,
-        }
+        let scarce =
+            |limit: Limit| self.grown || waiting > burst(limit.requests).saturating_sub(used) * usual;
+        self.grown = waiting > usual && self.limit(now).is_some_and(scarce);
+        if self.grown { largest.max(usual) } else { usual }
     }
 
     /// Whether what is taken must be kept before another request begins.

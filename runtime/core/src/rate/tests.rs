@@ -215,11 +215,15 @@ fn batches_grow_while_requests_are_scarce_and_more_waits_than_may_go_at_once() {
     let mut budget = limited(100);
     assert_eq!(budget.batch_size(0, 2_500, 100, 1_000), 100);
     assert_eq!(budget.batch_size(0, 2_501, 100, 1_000), 1_000);
+    // They stay large until the backlog is gone.
+    assert_eq!(budget.batch_size(0, 101, 100, 1_000), 1_000);
+    assert_eq!(budget.batch_size(0, 100, 100, 1_000), 100);
+    assert_eq!(budget.batch_size(0, 101, 100, 1_000), 100);
     for _ in 0..25 {
         let place = budget.begin(0).unwrap();
         budget.end(place, 0);
     }
-    assert_eq!(budget.batch_size(0, 1, 100, 1_000), 1_000);
+    assert_eq!(budget.batch_size(0, 101, 100, 1_000), 1_000);
     assert_eq!(budget.batch_size(0, 0, 100, 1_000), 100);
     assert_eq!(budget.batch_size(WINDOW_MS, 2_500, 100, 1_000), 100);
     assert_eq!(Budget::default().batch_size(0, 1_000_000, 100, 1_000), 100);
