@@ -123,10 +123,9 @@ impl Outlet {
         }
         self.batches += 1;
         let picks = self.turns.deal(places, waiting).into_iter();
-        let mut line = |class: usize| lines.get_mut(&(class as u8)).expect("a class that waits");
         let keys = picks.filter_map(|pick| match pick {
-            Pick::Oldest(class) => line(class).pop_front(),
-            Pick::Newest(class) => line(class).pop_back(),
+            Pick::Oldest(class) => lines.get_mut(&(class as u8))?.pop_front(),
+            Pick::Newest(class) => lines.get_mut(&(class as u8))?.pop_back(),
             Pick::Retry => unreachable!("nothing is in backoff"),
         });
         keys.collect()
