@@ -9,6 +9,7 @@ mod case;
 mod configure;
 mod daily;
 mod decide;
+mod due;
 mod export;
 mod fault;
 mod feed;
@@ -23,6 +24,7 @@ mod progress;
 mod pull;
 mod push;
 mod queue;
+mod rate;
 mod resolve;
 mod retention;
 mod rewind;
@@ -46,6 +48,7 @@ use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavail
 use crate::engine::backup::Backups;
 use crate::engine::broadcast::Broadcasts;
 use crate::engine::link::Link;
+use crate::engine::rate::Rate;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
 use crate::engine::time::Time;
@@ -55,6 +58,7 @@ use crate::store::rows::Rows;
 use crate::store::{Direction, Store, keys};
 use parking_lot::{Mutex, RwLock};
 use selaras_core::id::EntityType;
+use selaras_core::share::Turns;
 use selaras_core::stamp::Millis;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -100,6 +104,9 @@ struct Inner {
     configuring: Arc<tokio::sync::Mutex<()>>,
     accounts: Accounts,
     link: Mutex<Link>,
+    rate: Rate,
+    /// Whose turn it is in the next batch.
+    turns: Mutex<Turns>,
     signals: Signals,
     last_run: Mutex<LastRun>,
     /// When the last pull was begun (monotonic ms; 0: never).
@@ -154,6 +161,12 @@ impl Engine {
         let settings = Settings::build(parts.defaults, stored, sync, bindings(&rows)?, &|config| {
             configure::connect(config, parts.clock.clone())
         });
+        let rate = Rate::stored(
+            &rows,
+            settings.sync.requests_per_minute,
+            parts.clock.mono_ms(),
+            parts.clock.wall_ms(),
+        )?;
         let mut salt = [0; 16];
         parts.clock.fill(&mut salt);
         let head = rows.store().feed_head();
@@ -170,6 +183,8 @@ impl Engine {
                 configuring: Arc::default(),
                 accounts: Accounts::new(&salt),
                 link: Mutex::new(Link::default()),
+                rate,
+                turns: Mutex::default(),
                 signals: Signals::default(),
                 last_run: Mutex::new(LastRun {
                     success_at,

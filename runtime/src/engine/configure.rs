@@ -1,8 +1,8 @@
 //! Admins change the settings: validated, stored, in force at once, without a restart.
 
 mod checks;
-mod plugins;
 mod cloud;
+mod plugins;
 
 use self::checks::{Problems, check_outlet, check_sync, is_wire_name};
 use crate::cloud::{Client, CloudConfig};
@@ -164,7 +164,7 @@ impl Engine {
         let client = Client::new(config, self.inner.time.clock().clone())
             .map_err(|error| ConfigError::Invalid(vec![("cloud_api_url".to_owned(), error.to_string())]))?;
         let started = self.mono_ms();
-        let answer = client.ping().await;
+        let answer = self.ask_at_once(client.ping()).await;
         let latency_ms = Some(self.mono_ms().saturating_sub(started));
         Ok(match answer {
             Ok(answer) => CloudTest {
@@ -201,6 +201,7 @@ impl Engine {
         let one = self.configuring().await;
         let mut batch = Batch::new();
         put_meta(&mut batch, SYNC, &sync);
+        self.limit_rate(sync.requests_per_minute, &mut batch);
         tracing::info!(by = actor.id, "the sync settings were changed");
         let clock = self.inner.time.clock().clone();
         let change = move |old: &Settings| {

@@ -4,6 +4,7 @@
 use crate::cloud::{Client, LinkError};
 use crate::engine::Engine;
 use crate::engine::ship::{Endpoint, Shipment};
+use tokio_util::sync::CancellationToken;
 
 /// Whose fault it is that a request decided nothing.
 pub(super) enum Fault {
@@ -16,8 +17,14 @@ pub(super) enum Fault {
 }
 
 impl Engine {
-    /// Where the fault lies, as a ping shows.
-    pub(super) async fn fault(&self, cloud: &Client, shipment: &Shipment, error: &LinkError) -> Fault {
+    /// Where the fault lies, as a ping shows; the line's when `halt` comes before it.
+    pub(super) async fn fault(
+        &self,
+        cloud: &Client,
+        shipment: &Shipment,
+        error: &LinkError,
+        halt: &CancellationToken,
+    ) -> Fault {
         let unwell = matches!(error, LinkError::Server { status, .. } if *status != 501);
         let is_day = shipment.endpoint == Endpoint::Daily;
         let asks = if is_day {
@@ -28,9 +35,9 @@ impl Engine {
         if !asks {
             return Fault::Line;
         }
-        match cloud.ping().await {
+        match self.ask(halt, cloud.ping()).await {
             // The cloud is well, and lets this outlet in.
-            Ok(pong) => {
+            Some(Ok(pong)) => {
                 self.heard(pong.timing);
                 if is_day && !unwell {
                     Fault::Call
@@ -39,8 +46,8 @@ impl Engine {
                 }
             }
             // It has neither call; others it may well have.
-            Err(LinkError::NotFound(_)) if is_day => Fault::Item,
-            Err(_) => Fault::Line,
+            Some(Err(LinkError::NotFound(_))) if is_day => Fault::Item,
+            Some(Err(_)) | None => Fault::Line,
         }
     }
 }

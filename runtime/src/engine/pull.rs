@@ -47,7 +47,11 @@ impl Engine {
         while !stop.is_set() {
             let answer = match ahead.take() {
                 Some(fetch) => stop.or_abandoned(fetch).await.and_then(flatten),
-                None => stop.or_abandoned(cloud.updates(&asked, Some(PAGE))).await,
+                None => {
+                    let halt = stop.child();
+                    let asking = self.ask(&halt, cloud.updates(&asked, Some(PAGE)));
+                    stop.or_abandoned(asking).await.flatten()
+                }
             };
             let page = match answer {
                 None => break,
@@ -74,8 +78,9 @@ impl Engine {
             };
             let next = next.filter(|_| unmoved < MOST_UNMOVED);
             if let Some(next) = &next {
-                let (cloud, next) = (cloud.clone(), next.clone());
-                let fetch = tokio::spawn(async move { cloud.updates(&next, Some(PAGE)).await });
+                let (engine, cloud, next, halt) = (self.clone(), cloud.clone(), next.clone(), stop.child());
+                let fetch =
+                    tokio::spawn(async move { engine.ask(&halt, cloud.updates(&next, Some(PAGE))).await });
                 ahead = Some(Fetch(fetch));
             }
             self.take_page(page, progress).await?;
@@ -217,7 +222,8 @@ impl Engine {
     }
 }
 
-type Fetched = Result<crate::cloud::Answer<Page>, LinkError>;
+/// None: the run stopped before it was asked for.
+type Fetched = Option<Result<crate::cloud::Answer<Page>, LinkError>>;
 
 /// A page that is fetched ahead; dropped, the request is abandoned.
 struct Fetch(tokio::task::JoinHandle<Fetched>);
@@ -239,9 +245,9 @@ impl std::future::Future for Fetch {
     }
 }
 
-fn flatten(joined: Result<Fetched, tokio::task::JoinError>) -> Option<Fetched> {
+fn flatten(joined: Result<Fetched, tokio::task::JoinError>) -> Fetched {
     match joined {
-        Ok(fetched) => Some(fetched),
+        Ok(fetched) => fetched,
         Err(error) => Some(Err(LinkError::Nonsense(format!(
             "the request's task died: {error}"
         )))),

@@ -122,7 +122,7 @@ impl Engine {
             )));
         };
         if self.inner.link.lock().is_doubtful() && purpose == Purpose::Changes {
-            self.probe(&cloud).await?;
+            self.probe(&cloud, stop).await?;
         }
         let clock = self.inner.time.clock();
         // A pull that fails is not tried again for each change.
@@ -180,8 +180,11 @@ impl Engine {
     }
 
     /// Asks a line in doubt with a call that costs little.
-    async fn probe(&self, cloud: &crate::cloud::Client) -> Result<(), Trouble> {
-        match cloud.ping().await {
+    async fn probe(&self, cloud: &crate::cloud::Client, stop: &Stop) -> Result<(), Trouble> {
+        let Some(answer) = self.ask(&stop.child(), cloud.ping()).await else {
+            return Ok(());
+        };
+        match answer {
             Ok(answer) => {
                 self.heard(answer.timing);
                 Ok(())

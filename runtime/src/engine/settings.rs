@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use selaras_core::daily;
 use selaras_core::id::EntityType;
 use selaras_core::json::Doc;
+use selaras_core::share::default_priority;
 use selaras_core::stamp::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -204,9 +205,14 @@ impl Settings {
 
     /// What intake needs of the type's binding.
     pub fn rules(&self, entity_type: &EntityType) -> Rules {
-        self.resolved
-            .get(entity_type.as_str())
-            .map_or(self.default_rules, |binding| rules_of(binding))
+        if let Some(binding) = self.resolved.get(entity_type.as_str()) {
+            return rules_of(binding);
+        }
+        let said = self.bindings.get(DEFAULT_TYPE).and_then(|stored| stored.priority);
+        Rules {
+            priority: said.unwrap_or_else(|| default_priority(entity_type.as_str())),
+            ..self.default_rules
+        }
     }
 
     /// The type that a wire name (of an item, or a webhook) means. Daily summaries only go to the cloud.
@@ -261,7 +267,7 @@ impl Settings {
             collection: String::new(),
             route: Route::Batch,
             coalesce: true,
-            priority: 5,
+            priority: default_priority(entity_type),
             max_document_bytes: 256 * 1024,
         };
         for name in [DEFAULT_TYPE, entity_type] {

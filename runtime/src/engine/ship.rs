@@ -84,6 +84,9 @@ impl Shipment {
                 endpoint,
             });
         }
+        // In the order of acceptance: what refers to another entity comes after it where both are in one batch.
+        let order = |parcel: &Parcel| parcel.entity.as_ref()?.head().map(|head| head.order);
+        batch.sort_by_key(order);
         if !batch.is_empty() {
             shipments.insert(
                 0,
@@ -117,7 +120,7 @@ impl Shipment {
         ))
     }
 
-    /// Sends it. Cancelled, it leaves open whether the cloud acted; the attempt is durable by then.
+    /// Sends it, in one request. Cancelled, it leaves open whether the cloud acted; the attempt is durable by then.
     ///
     /// # Errors
     /// When the answer decides nothing.

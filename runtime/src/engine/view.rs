@@ -121,6 +121,7 @@ impl Engine {
         };
         let now = self.mono_ms();
         let signals = &self.inner.signals;
+        let rate = self.rate_view();
         let last = self.inner.last_run.lock();
         Ok(Status {
             outlet_id: settings.outlet.outlet_id.clone(),
@@ -134,6 +135,7 @@ impl Engine {
             total_synced: count(Counter::Synced),
             last_error: last.error.clone(),
             online: self.inner.link.lock().online(),
+            rate,
             running: signals.is_running(),
             next_run_at: signals
                 .next_at()

@@ -1,7 +1,7 @@
 //! Where the sync stands, starting a run, and the log of runs.
 
 use crate::engine::api::{
-    LogEntry, LogFilter, RunReport, RunStatus, Status, StoreHealth, StoreView, WentBack,
+    LogEntry, LogFilter, RateView, RunReport, RunStatus, Status, StoreHealth, StoreView, WentBack,
 };
 use crate::http::extract::{ListKind, Params, encode_cursor};
 use crate::http::reply::{self, Raw};
@@ -30,7 +30,30 @@ struct StatusBody<'a> {
     checkpoint: Option<&'a str>,
     clock_offset_ms: Option<i64>,
     plugin_problems: Vec<PluginProblem<'a>>,
+    rate: RateBody,
     store: StoreBody<'a>,
+}
+
+#[derive(Serialize)]
+struct RateBody {
+    requests_per_minute: Option<u32>,
+    source: Option<&'static str>,
+    last_minute: usize,
+    batch_size: usize,
+    limited_until: Option<String>,
+}
+
+impl From<&RateView> for RateBody {
+    fn from(rate: &RateView) -> Self {
+        let source = if rate.learned { "learned" } else { "set" };
+        Self {
+            requests_per_minute: rate.requests_per_minute,
+            source: rate.requests_per_minute.map(|_| source),
+            last_minute: rate.last_minute,
+            batch_size: rate.batch_size,
+            limited_until: rate.limited_until.map(|at| at.to_rfc3339()),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -135,6 +158,7 @@ impl<'a> From<&'a Status> for StatusBody<'a> {
                 .iter()
                 .map(|(plugin, problem)| PluginProblem { plugin, problem })
                 .collect(),
+            rate: RateBody::from(&status.rate),
             store: StoreBody::of(&status.store, &status.store_health, status.rewound.as_ref()),
         }
     }

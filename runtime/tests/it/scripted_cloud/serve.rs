@@ -49,6 +49,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         .lock()
         .expect("no holder panics")
         .take(recorded.call);
+    let over = shared.quota.lock().expect("no holder panics").over();
+    let fault = over.map(Fault::RateLimited).or(fault);
     match fault {
         None => Ok(act(&shared, &recorded).into_response()),
         Some(fault) => misbehave(&shared, &recorded, fault).await,
