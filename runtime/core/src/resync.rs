@@ -81,7 +81,8 @@ impl Scope {
             return;
         }
         if self.entities.len() > MOST_NAMED {
-            self.types.extend(self.entities.iter().map(|key| key.entity_type.clone()));
+            self.types
+                .extend(self.entities.iter().map(|key| key.entity_type.clone()));
         }
         let types = &self.types;
         self.entities.retain(|key| !types.contains(&key.entity_type));

@@ -9,6 +9,7 @@ mod health;
 mod login;
 mod plugins;
 mod queue;
+mod resync;
 mod sync;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
@@ -59,6 +60,7 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&get,    "/api/v1/sync/conflicts",                OPERATORS).to(conflicts::list),
         e(&get,    "/api/v1/sync/conflicts/{id}",           OPERATORS).to(conflicts::get),
         e(&post,   "/api/v1/sync/resolve/{id}",             OPERATORS).to(conflicts::resolve),
+        e(&post,   "/api/v1/sync/resync",                   OPERATORS).to(resync::resync),
 
         e(&get,    "/api/v1/config/outlet",                 ADMIN).to(config::outlet::get),
         e(&post,   "/api/v1/config/outlet",                 ADMIN).to(config::outlet::create),

@@ -4,6 +4,7 @@
 
 mod backup;
 mod bad_input;
+mod clock;
 mod cloud_client;
 mod config;
 mod crash;
@@ -16,11 +17,13 @@ mod intake;
 mod known;
 mod large_documents;
 mod layering;
+mod line;
 mod old_formats;
 mod outlet;
 mod plain_cloud;
 mod pull;
 mod push;
+mod resync;
 mod retention;
 mod rewind;
 mod scripted_cloud;

@@ -41,10 +41,7 @@ fn rule_14_a_change_given_up_that_the_cloud_has_all_the_same_is_agreed_on() {
     case.attempt();
     let order = case.head().order;
     case.step(|entity| give_up(entity, order));
-    assert_eq!(
-        fetch(&mut case, &update("2", 4)),
-        Received::Agreed { settled: 0 }
-    );
+    assert_eq!(fetch(&mut case, &update("2", 4)), Received::Agreed { settled: 0 });
     assert_eq!(case.entity.record.sync_status(), SyncStatus::Synced);
 }
 
