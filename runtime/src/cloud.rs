@@ -15,6 +15,7 @@ mod page;
 mod send;
 #[cfg(test)]
 mod testing;
+mod traffic;
 
 pub use address::{BaseUrl, UrlError, check_url};
 pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
@@ -23,3 +24,4 @@ pub use client::{ApiKey, Client, CloudConfig, SetupError, plain_client};
 pub use error::LinkError;
 pub use page::{Collection, Element, Page};
 pub use send::{Answer, Timing};
+pub use traffic::{Carried, Traffic};

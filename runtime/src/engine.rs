@@ -26,6 +26,7 @@ mod push;
 mod queue;
 mod rate;
 mod resolve;
+mod resync;
 mod retention;
 mod rewind;
 mod run;
@@ -118,6 +119,7 @@ struct Inner {
     feed_floor: AtomicU64,
     /// That the store went back in time, and how far it is dealt with.
     rewound: Mutex<Option<Rewound>>,
+    resync: resync::Resync,
     tidying: retention::Tidying,
     broadcasts: Broadcasts,
     backups: Backups,
@@ -155,6 +157,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Result<Self, Unavailable> {
         let rows = Rows::new(parts.store);
         let offset: Option<i64> = rows.meta("clock_offset_ms")?;
+        let boots = rows.meta(time::BOOTS)?.unwrap_or_default();
         let success_at: Option<Millis> = rows.meta("last_sync_at")?;
         let stored: Option<StoredOutlet> = rows.meta(configure::OUTLET)?;
         let sync = rows.meta(configure::SYNC)?.unwrap_or_default();
@@ -172,13 +175,14 @@ impl Engine {
         let head = rows.store().feed_head();
         let feed_floor = rows.meta(rewind::FEED_FLOOR)?.unwrap_or_default();
         let rewound = rewind::stored(&rows)?;
+        let resync = resync::Resync::stored(&rows)?;
         let tidying = retention::Tidying::stored(&rows)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 rows,
                 host: parts.host,
                 plugin_problems: parts.plugin_problems,
-                time: Arc::new(Time::new(parts.clock, offset)),
+                time: Arc::new(Time::new(parts.clock, offset, boots)),
                 settings: RwLock::new(Arc::new(settings)),
                 configuring: Arc::default(),
                 accounts: Accounts::new(&salt),
@@ -196,6 +200,7 @@ impl Engine {
                 feed: watch::channel(head).0,
                 feed_floor: AtomicU64::new(feed_floor),
                 rewound: Mutex::new(rewound),
+                resync,
                 tidying,
                 broadcasts: Broadcasts::default(),
                 backups: Backups::new(parts.backups),

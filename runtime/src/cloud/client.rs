@@ -2,6 +2,7 @@
 //! TLS it trusts; the calls are in `calls`, the sending in `send`.
 
 use super::address::{BaseUrl, UrlError, check_url, segment};
+use super::traffic::{Meter, Traffic};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -95,6 +96,7 @@ pub(super) struct Inner {
     pub outlet_code: String,
     pub request_timeout: Duration,
     pub max_answer_bytes: usize,
+    pub meter: Meter,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -160,11 +162,17 @@ impl Client {
             outlet_code: config.outlet_code,
             request_timeout: config.request_timeout,
             max_answer_bytes,
+            meter: Meter::default(),
             clock,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// What it has carried so far.
+    pub fn traffic(&self) -> Traffic {
+        self.inner.meter.read()
     }
 
     /// Where it calls.

@@ -4,6 +4,7 @@
 use super::answer::{self, Head, date_header_ms};
 use super::client::{Client, Inner};
 use super::error::LinkError;
+use super::traffic::Way;
 use bytes::Bytes;
 use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};
@@ -47,9 +48,9 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 
 impl Client {
     /// Sends a GET. Dropping the future abandons it.
-    pub(super) async fn get(&self, path_and_query: &str) -> Result<Reply, LinkError> {
+    pub(super) async fn get(&self, way: Way, path_and_query: &str) -> Result<Reply, LinkError> {
         let request = self.inner.http.get(self.address(path_and_query));
-        self.send(request).await
+        self.send(way, 0, request).await
     }
 
     /// Sends a POST with an `Idempotency-Key` that is the body's hash. Dropping the future abandons it, and leaves
@@ -57,23 +58,25 @@ impl Client {
     pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Reply, LinkError> {
         let body = Bytes::from(body);
         let hashed = body.clone();
-        let key = on_blocking(body.len(), move || hex::encode(Sha256::digest(&hashed))).await?;
+        let length = body.len();
+        let key = on_blocking(length, move || hex::encode(Sha256::digest(&hashed))).await?;
         let request = self
             .inner
             .http
             .post(self.address(path))
             .header("Idempotency-Key", key)
             .body(body);
-        self.send(request).await
+        self.send(Way::Push, length, request).await
     }
 
     fn address(&self, path: &str) -> String {
         format!("{}/api/v1/{path}", self.inner.base)
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Reply, LinkError> {
+    async fn send(&self, way: Way, length: usize, request: RequestBuilder) -> Result<Reply, LinkError> {
         let inner = &*self.inner;
         let request = request.header(HeaderName::from_static("x-request-id"), request_id(&*inner.clock));
+        inner.meter.sends(way, length);
         let sent = reading(&*inner.clock);
         let response = request
             .send()
@@ -87,12 +90,13 @@ impl Client {
             date: Millis(ms),
         });
         if response.status().is_success() {
-            let body = read(response, inner).await?;
+            let body = read(response, inner, way).await?;
             return Ok(Reply { body, timing });
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = read_some(response).await;
+        inner.meter.received(way, body.len());
         let head = Head {
             status,
             retry_after: header(&headers, &RETRY_AFTER),
@@ -128,7 +132,7 @@ async fn on_blocking<T: Send + 'static>(
 }
 
 /// The whole body, or an error as soon as it is over the limit.
-async fn read(mut response: Response, inner: &Inner) -> Result<Bytes, LinkError> {
+async fn read(mut response: Response, inner: &Inner, way: Way) -> Result<Bytes, LinkError> {
     let limit = inner.max_answer_bytes;
     let too_long = || LinkError::Nonsense(format!("longer than {limit} bytes"));
     let stated = response.content_length().unwrap_or(0);
@@ -145,6 +149,7 @@ async fn read(mut response: Response, inner: &Inner) -> Result<Bytes, LinkError>
         if body.len() + chunk.len() > limit {
             return Err(too_long());
         }
+        inner.meter.received(way, chunk.len());
         body.extend_from_slice(&chunk);
     }
     Ok(body.into())

@@ -12,6 +12,7 @@ use crate::engine::api::{
     SyncSettings, Unavailable,
 };
 use crate::engine::pull::CHECKPOINT;
+use crate::engine::resync::MOVED;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
 use crate::plugin::Kind;
 use crate::store::rows::{put, put_meta};
@@ -98,9 +99,14 @@ impl Engine {
             ..StoredOutlet::default()
         });
         let fields = patch.fields().join(",");
+        let before_url = &before.outlet.cloud_api_url;
+        let moves = patch.cloud_api_url.as_ref().is_some_and(|url| url != before_url) || rebinds;
         let mut stored = patched(stored, patch);
         stored.updated_at = Some(now);
         put_meta(&mut batch, OUTLET, &stored);
+        if moves && !before_url.is_empty() {
+            put_meta(&mut batch, MOVED, &true);
+        }
         if rebinds {
             // Another outlet's cursor means nothing to this one.
             batch.delete(keys::named(keys::META, CHECKPOINT.as_bytes()));

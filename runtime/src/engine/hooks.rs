@@ -100,7 +100,7 @@ impl Engine {
             .filter_map(|e| e.as_ref().err())
             .map(|row| (self.inner.rows.store().reserve(), &**row))
             .collect();
-        let also = |batch: &mut Batch| {
+        let also = |batch: &mut Batch, _: &[Landing]| {
             taken(batch);
             for (number, row) in &parked {
                 put(batch, keys::numbered(keys::PARKED, *number), row);
@@ -214,6 +214,7 @@ impl Engine {
             local_id,
             update,
             pulled: false,
+            listed: false,
         })
     }
 

@@ -210,7 +210,8 @@ impl Engine {
         let rest = now + if moved { 0 } else { REST_MS };
         let ready = self.has_ready().then_some(rest);
         let retry = self.next_retry_ms().map(|left| rest.max(now + left));
-        plan.rest_at = [plan.rest_at, ready, retry].into_iter().flatten().min();
+        let fetch = self.resync_left_ms().map(|left| rest.max(now + left));
+        plan.rest_at = [plan.rest_at, ready, retry, fetch].into_iter().flatten().min();
     }
 
     /// Why no run can be made now.

@@ -146,6 +146,7 @@ impl Engine {
                 .find(|row| row.item.state != ItemState::Failed)
                 .map(|row| row.item.created_at),
             checkpoint: if serves { self.checkpoint()? } else { None },
+            resync: self.resyncing(),
             clock_offset_ms: self.inner.time.offset_ms(),
             plugin_problems: self.inner.plugin_problems.clone(),
             rewound: self.went_back(),

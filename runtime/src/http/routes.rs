@@ -11,6 +11,7 @@ mod health;
 mod login;
 mod plugins;
 mod queue;
+mod resync;
 mod simulate;
 mod stream;
 mod sync;
@@ -70,6 +71,7 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&get,    "/api/v1/sync/conflicts/{id}",           OPERATORS).to(conflicts::get),
         e(&post,   "/api/v1/sync/resolve/{id}",             OPERATORS).to(conflicts::resolve),
         e(&post,   "/api/v1/sync/simulate",                 OPERATORS).to(simulate::post),
+        e(&post,   "/api/v1/sync/resync",                   OPERATORS).to(resync::resync),
 
         e(&get,    "/api/v1/config/outlet",                 ADMIN).to(config::outlet::get),
         e(&post,   "/api/v1/config/outlet",                 ADMIN).to(config::outlet::create),

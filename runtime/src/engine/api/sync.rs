@@ -1,6 +1,6 @@
 //! Where the outlet stands: runs, their log, the queue.
 
-use super::{StoreHealth, StoreView, Unavailable};
+use super::{ResyncView, StoreHealth, StoreView, Unavailable};
 use selaras_core::id::{EntityKey, EntityType};
 use selaras_core::json::Doc;
 use selaras_core::record::Operation;
@@ -41,6 +41,8 @@ pub struct Status {
     pub oldest_pending_at: Option<Millis>,
     /// The pull cursor.
     pub checkpoint: Option<String>,
+    /// What is being fetched again.
+    pub resync: Option<ResyncView>,
     /// Cloud time less this machine's.
     pub clock_offset_ms: Option<i64>,
     /// Plugins that were refused at start: name or file, and why.

@@ -2,8 +2,8 @@
 
 use super::{ApiError, Detail};
 use crate::engine::api::{
-    ChangeError, ConfigError, FeedError, HookError, Precondition, QueryError, ResolveError, RetryError,
-    SimulateError, Unavailable,
+    ChangeError, ConfigError, FeedError, HookError, Precondition, QueryError, ResolveError, ResyncError,
+    RetryError, SimulateError, Unavailable,
 };
 
 /// When a store that does not answer should be asked again, in seconds.
@@ -152,6 +152,16 @@ impl From<RetryError> for ApiError {
             RetryError::NotFound(_) => Self::not_found("queue_item_not_found", text),
             RetryError::WrongState { .. } => Self::conflict("wrong_state", text),
             RetryError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResyncError> for ApiError {
+    fn from(error: ResyncError) -> Self {
+        let text = error.to_string();
+        match error {
+            ResyncError::PullDisabled => Self::conflict("pull_disabled", text),
+            ResyncError::Unavailable(error) => error.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where the sync stands, starting a run, and the log of runs.
 
+use super::resync::ResyncBody;
 use crate::engine::api::{
     LogEntry, LogFilter, RateView, RunReport, RunStatus, Status, StoreHealth, StoreView, WentBack,
 };
@@ -28,6 +29,7 @@ struct StatusBody<'a> {
     next_run_at: Option<String>,
     oldest_pending_at: Option<String>,
     checkpoint: Option<&'a str>,
+    resync: Option<ResyncBody<'a>>,
     clock_offset_ms: Option<i64>,
     plugin_problems: Vec<PluginProblem<'a>>,
     rate: RateBody,
@@ -152,6 +154,7 @@ impl<'a> From<&'a Status> for StatusBody<'a> {
             next_run_at: status.next_run_at.map(|at| at.to_rfc3339()),
             oldest_pending_at: status.oldest_pending_at.map(|at| at.to_rfc3339()),
             checkpoint: status.checkpoint.as_deref(),
+            resync: status.resync.as_ref().map(ResyncBody::from),
             clock_offset_ms: status.clock_offset_ms,
             plugin_problems: status
                 .plugin_problems
