@@ -51,7 +51,7 @@ impl Engine {
             let rows = self.conflicts_before(from.clone(), to.clone()).await?;
             let last = rows.len() < STEP;
             for (row, conflict) in rows {
-                let late = self.mono_ms().saturating_sub(begun) > MOST_MS;
+                let late = scanned > 0 && self.mono_ms().saturating_sub(begun) > MOST_MS;
                 if cases.len() == request.page.limit || scanned == MOST_SCANNED || bytes > MOST_BYTES || late
                 {
                     return Ok(Simulation {
