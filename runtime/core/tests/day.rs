@@ -74,7 +74,7 @@ impl Outlet {
         self.orders += 1;
         let before = self
             .entities
-            .remove(&key)
+            .remove(key)
             .unwrap_or_else(|| Entity::new(key.clone()));
         let mut after = before.clone();
         let incoming = Incoming {

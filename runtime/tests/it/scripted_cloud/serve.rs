@@ -57,10 +57,6 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         .take(recorded.call);
     let over = shared.quota.lock().expect("no holder panics").over();
     let fault = over.map(Fault::RateLimited).or(fault);
-    match fault {
-        None => Ok(act(&shared, &recorded).into_response()),
-        Some(fault) => misbehave(&shared, &recorded, fault).await,
-    }
     let mut answer = match fault {
         None => act(&shared, &recorded).into_response(),
         Some(fault) => misbehave(&shared, &recorded, fault).await?,
