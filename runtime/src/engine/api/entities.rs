@@ -30,7 +30,7 @@ pub struct EntityView {
 pub struct FeedEntry {
     /// Its place, from 1.
     pub seq: u64,
-    /// The entity's type; [`BROADCAST`](super::BROADCAST) is none.
+    /// The entity's type; [`BROADCAST`] is none.
     pub entity_type: String,
     /// Its id.
     pub entity_id: String,
