@@ -38,6 +38,11 @@ impl Link {
         self.refusals = 0;
         self.paused_until = None;
         self.online = Some(true);
+    }
+
+    /// A request with items succeeded: the next may carry more. A ping or a pull that succeeds says nothing of that; if
+    /// it did, a document that the cloud breaks over would never come to be sent alone.
+    pub fn carried(&mut self) {
         self.batch_limit = self
             .batch_limit
             .map(|limit| limit.saturating_mul(2))
@@ -162,5 +167,17 @@ mod tests {
         failed(&mut link, &LinkError::Timeout(Duration::from_secs(30)), 1_000);
         assert_eq!(link.batch_limit(1_000), 500);
         assert_eq!(link.batch_limit(100), 100);
+    }
+
+    #[test]
+    fn only_what_carried_items_lets_the_next_carry_more() {
+        let mut link = Link::default();
+        for sent in [4, 2] {
+            failed(&mut link, &LinkError::Timeout(Duration::from_secs(30)), sent);
+            link.succeeded();
+        }
+        assert_eq!(link.batch_limit(100), 1, "pulls in between change nothing");
+        link.carried();
+        assert_eq!(link.batch_limit(100), 2);
     }
 }

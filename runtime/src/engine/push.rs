@@ -204,6 +204,7 @@ impl Engine {
         let error = match answer {
             Ok((said, timing)) => {
                 self.heard(timing);
+                self.inner.link.lock().carried();
                 self.absorb(shipment, said, progress).await?;
                 return Ok(Next::Go);
             }
