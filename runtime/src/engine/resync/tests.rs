@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::engine::api::{Actor, Change, Intent, Precondition};
+use crate::engine::api::Actor;
 use crate::engine::inflow::Arrival;
 use crate::engine::settings::Defaults;
-use crate::engine::testing::engine_over;
+use crate::engine::testing::{engine_over, put};
 use crate::store::seen::{mark, put_shown};
 use crate::store::{MemoryDisk, MemoryStore};
 use selaras_core::id::{CloudId, EntityType};
@@ -43,21 +43,6 @@ async fn pulled(engine: &Engine, id: &str, version: u64) {
         listed: false,
     };
     engine.take_in(&[arrival], |_, _| {}).await.unwrap().unwrap();
-}
-
-async fn put(engine: &Engine, id: &str) {
-    let change = Change {
-        key: key(id),
-        intent: Intent::Put(Doc::parse(r#"{"n":99}"#).unwrap()),
-        precondition: Precondition::None,
-        updated_at: None,
-        change_id: None,
-    };
-    let actor = Actor {
-        id: "app".to_owned(),
-        token_id: None,
-    };
-    engine.change(change, None, &actor).await.unwrap();
 }
 
 fn lives(engine: &Engine, id: &str) -> bool {
@@ -119,7 +104,7 @@ async fn only_what_was_there_before_a_complete_listing_and_is_not_in_it_ends() {
     engine.resync(products()).await.unwrap();
     let mut walk = complete_listing(&engine, &["shown"]).await;
     // Meanwhile: an app's change, headquarters' by webhook, and what nobody had before.
-    put(&engine, "edited").await;
+    put(&engine, key("edited"), r#"{"n":99}"#).await;
     pulled(&engine, "touched", 4).await;
     pulled(&engine, "new", 1).await;
     let head = engine.inner.rows.store().feed_head();
