@@ -15,6 +15,7 @@ mod page;
 mod send;
 #[cfg(test)]
 mod testing;
+mod traffic;
 mod transport;
 mod wire;
 
@@ -25,5 +26,6 @@ pub use client::{ApiKey, Client, CloudConfig, SetupError};
 pub use error::LinkError;
 pub use page::{Collection, Element, Page};
 pub use send::{Answer, Timing};
+pub use traffic::{Carried, Tally, Traffic};
 pub use transport::{Exchange, Request, Response, Transport};
 pub use wire::plain_client;

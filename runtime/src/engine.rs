@@ -4,10 +4,14 @@
 mod accounts;
 pub mod api;
 mod backup;
+mod broadcast;
 mod case;
 mod configure;
+mod daily;
 mod decide;
+mod due;
 mod export;
+mod fault;
 mod feed;
 mod hooks;
 mod import;
@@ -20,13 +24,16 @@ mod progress;
 mod pull;
 mod push;
 mod queue;
+mod rate;
 mod resolve;
+mod resync;
 mod retention;
 mod rewind;
 mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod simulate;
 mod storage;
 mod tell;
 #[cfg(test)]
@@ -41,7 +48,9 @@ use crate::cloud::{Client, CloudConfig, SetupError};
 use crate::engine::accounts::Accounts;
 use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
+use crate::engine::broadcast::Broadcasts;
 use crate::engine::link::Link;
+use crate::engine::rate::Rate;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
 use crate::engine::time::Time;
@@ -51,6 +60,7 @@ use crate::store::rows::Rows;
 use crate::store::{Direction, Store, keys};
 use parking_lot::{Mutex, RwLock};
 use selaras_core::id::EntityType;
+use selaras_core::share::Turns;
 use selaras_core::stamp::Millis;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,6 +112,9 @@ struct Inner {
     connect: Connect,
     accounts: Accounts,
     link: Mutex<Link>,
+    rate: Rate,
+    /// Whose turn it is in the next batch.
+    turns: Mutex<Turns>,
     signals: Signals,
     last_run: Mutex<LastRun>,
     /// When the last pull was begun (monotonic ms; 0: never).
@@ -113,8 +126,12 @@ struct Inner {
     feed_floor: AtomicU64,
     /// That the store went back in time, and how far it is dealt with.
     rewound: Mutex<Option<Rewound>>,
+    resync: resync::Resync,
     tidying: retention::Tidying,
+    broadcasts: Broadcasts,
     backups: Backups,
+    /// One simulation at a time.
+    simulating: tokio::sync::Mutex<()>,
     shutdown: CancellationToken,
 }
 
@@ -147,28 +164,38 @@ impl Engine {
     pub fn new(parts: Parts) -> Result<Self, Unavailable> {
         let rows = Rows::new(parts.store);
         let offset: Option<i64> = rows.meta("clock_offset_ms")?;
+        let boots = rows.meta(time::BOOTS)?.unwrap_or_default();
         let success_at: Option<Millis> = rows.meta("last_sync_at")?;
         let stored: Option<StoredOutlet> = rows.meta(configure::OUTLET)?;
         let sync = rows.meta(configure::SYNC)?.unwrap_or_default();
         let connect = configure::connector(parts.connect.clone(), parts.clock.clone());
         let settings = Settings::build(parts.defaults, stored, sync, bindings(&rows)?, &connect);
+        let rate = Rate::stored(
+            &rows,
+            settings.sync.requests_per_minute,
+            parts.clock.mono_ms(),
+            parts.clock.wall_ms(),
+        )?;
         let mut salt = [0; 16];
         parts.clock.fill(&mut salt);
         let head = rows.store().feed_head();
         let feed_floor = rows.meta(rewind::FEED_FLOOR)?.unwrap_or_default();
         let rewound = rewind::stored(&rows)?;
+        let resync = resync::Resync::stored(&rows)?;
         let tidying = retention::Tidying::stored(&rows)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 rows,
                 host: parts.host,
                 plugin_problems: parts.plugin_problems,
-                time: Arc::new(Time::new(parts.clock, offset)),
+                time: Arc::new(Time::new(parts.clock, offset, boots)),
                 settings: RwLock::new(Arc::new(settings)),
                 configuring: Arc::default(),
                 connect: parts.connect,
                 accounts: Accounts::new(&salt),
                 link: Mutex::new(Link::default()),
+                rate,
+                turns: Mutex::default(),
                 signals: Signals::default(),
                 last_run: Mutex::new(LastRun {
                     success_at,
@@ -180,8 +207,11 @@ impl Engine {
                 feed: watch::channel(head).0,
                 feed_floor: AtomicU64::new(feed_floor),
                 rewound: Mutex::new(rewound),
+                resync,
                 tidying,
+                broadcasts: Broadcasts::default(),
                 backups: Backups::new(parts.backups),
+                simulating: tokio::sync::Mutex::default(),
                 shutdown: parts.shutdown,
             }),
         })

@@ -32,6 +32,7 @@ use request_id::{RequestIds, X_REQUEST_ID};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -63,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) throttle: Mutex<LoginThrottle>,
     pub(crate) webhooks: webhooks::Keys,
     pub(crate) bodies: BodyBudget,
+    /// One permit for each stream of the feed.
+    pub(crate) streams: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -96,6 +99,7 @@ impl App {
             throttle: Mutex::new(LoginThrottle::default()),
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
             bodies: BodyBudget::default(),
+            streams: Arc::new(Semaphore::new(routes::MAX_STREAMS)),
             stop: settings.stop,
             engine,
         });

@@ -30,7 +30,7 @@ mod trusted;
 mod values;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
 

@@ -23,6 +23,7 @@ pub mod probe;
 pub mod rewound;
 pub mod rows;
 pub mod salvage;
+pub mod seen;
 mod sled;
 mod space;
 mod writer;

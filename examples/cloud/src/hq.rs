@@ -5,6 +5,7 @@ pub mod changes;
 pub mod control;
 pub mod edit;
 pub mod entities;
+pub mod notices;
 pub mod outlets;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub fn router(cloud: &Shared) -> Router {
         .route("/entities/{type}/{id}", one)
         .route("/changes", post(changes::change_many))
         .route("/outlets", get(outlets::list).post(outlets::register))
+        .route("/broadcast", post(notices::broadcast))
+        .route("/config", post(notices::config))
         .route("/conflicts", get(control::conflicts))
         .route("/analytics", get(control::analytics))
         .route("/stats", get(control::stats))

@@ -123,21 +123,30 @@ fn forget(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads of records chosen at random, and changes of new ones, by the CPU and time each takes.
+/// Records that are asked for often, spread all over the store.
+const OFTEN: usize = 1_000;
+
+/// Reads of records chosen at random, of some that are asked for often and of all, and changes of new ones, by the CPU and time each takes.
 fn use_it(dir: &Path, records: usize, times: usize) -> anyhow::Result<Value> {
     let store = open(dir)?;
     let rows = Rows::new(store.clone());
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    // The first round fills the cache with what fits.
-    let mut read = (0, 0);
-    for _ in 0..2 {
-        let (began, cpu) = (monotonic_us(), own_cpu_us()?);
-        for _ in 0..times {
-            let found = rows.record(&sample::key(random.below(records))?)?;
-            ensure!(found.is_some(), "a record is not there");
+    let mut read_of = |choices: usize| {
+        let mut read = (0, 0);
+        // The first round fills the cache with what fits.
+        for _ in 0..2 {
+            let (began, cpu) = (monotonic_us(), own_cpu_us()?);
+            for _ in 0..times {
+                let number = random.below(choices) * (records / choices);
+                let found = rows.record(&sample::key(number)?)?;
+                ensure!(found.is_some(), "a record is not there");
+            }
+            read = (monotonic_us() - began, own_cpu_us()? - cpu);
         }
-        read = (monotonic_us() - began, own_cpu_us()? - cpu);
-    }
+        anyhow::Ok(read)
+    };
+    let often = read_of(OFTEN.min(records))?;
+    let read = read_of(records)?;
     let after_reads = process::own_memory()?.resident;
     let first = store.reserve() as usize;
     let batches = (0..times)
@@ -157,6 +166,7 @@ fn use_it(dir: &Path, records: usize, times: usize) -> anyhow::Result<Value> {
     target.close()?;
     let each = |us: u64| us as f64 / times as f64;
     Ok(json!({
+        "often_us": each(often.0), "often_cpu_us": each(often.1),
         "read_us": each(read.0), "read_cpu_us": each(read.1),
         "commit_us": each(commit.0), "commit_cpu_us": each(commit.1),
         "resident": after_reads,

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 const MAX_ROUND_TRIP_MS: u64 = 60_000;
 /// A `Date` header has whole seconds: the moment it was made lies in the second that begins with it.
 const HALF_DATE_RESOLUTION_MS: i64 = 500;
+/// Boots whose measurement is kept; changes that wait longer than so many starts are rare.
+const MOST_BOOTS: usize = 64;
 /// A claimed stamp further back than this (two hundred years) counts as this old.
 const MAX_CLAIMED_AGE_MS: i64 = 200 * 365 * 24 * 3_600_000;
 
@@ -96,6 +98,18 @@ pub struct Timeline {
     offset_ms: Option<i64>,
     #[serde(skip)]
     anchor: Option<Anchor>,
+    /// Earlier boots that were measured, the newest last: the cloud's time at the zero of their monotonic clocks.
+    #[serde(skip)]
+    earlier: Vec<Boot>,
+}
+
+/// A boot that was measured: stamps of it that were made before that can be corrected for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Boot {
+    /// Its name.
+    pub boot: u64,
+    /// The cloud's time when its monotonic clock showed zero.
+    pub zero: Millis,
 }
 
 impl Timeline {
@@ -104,7 +118,28 @@ impl Timeline {
         Timeline {
             offset_ms: persisted_offset_ms,
             anchor: None,
+            earlier: Vec::new(),
         }
+    }
+
+    /// Knows what earlier boots have measured, too.
+    #[must_use]
+    pub fn with_boots(self, earlier: Vec<Boot>) -> Timeline {
+        Timeline { earlier, ..self }
+    }
+
+    /// The boots that were measured, this one the last: to be kept. None: this one was not.
+    pub fn boots(&self) -> Option<Vec<Boot>> {
+        let anchor = self.anchor.as_ref()?;
+        let this = Boot {
+            boot: anchor.boot,
+            zero: anchor.cloud_at(0),
+        };
+        let kept = self.earlier.iter().filter(|earlier| earlier.boot != this.boot);
+        let mut boots: Vec<Boot> = kept.copied().chain([this]).collect();
+        let too_many = boots.len().saturating_sub(MOST_BOOTS);
+        boots.drain(..too_many);
+        Some(boots)
     }
 
     /// Takes the `Date` header of an answer of the cloud, with what the clock showed when the request was sent and
@@ -184,10 +219,17 @@ impl Timeline {
         let at = match s.unmeasured {
             Some((boot, mono_ms)) => self
                 .anchor_of(boot)
-                .map_or(s.at, |anchor| anchor.cloud_at(mono_ms)),
+                .map(|anchor| anchor.cloud_at(mono_ms))
+                .or_else(|| self.earlier_at(boot, mono_ms))
+                .unwrap_or(s.at),
             None => s.at,
         };
         at.min(self.now(now))
+    }
+
+    fn earlier_at(&self, boot: u64, mono_ms: u64) -> Option<Millis> {
+        let earlier = self.earlier.iter().find(|earlier| earlier.boot == boot)?;
+        Some(earlier.zero.plus_ms(mono_ms.cast_signed()))
     }
 
     fn anchor_of(&self, boot: u64) -> Option<&Anchor> {

@@ -8,6 +8,7 @@ use super::error::LinkError;
 use super::json::Json;
 use super::page::{Page, read_page};
 use super::send::{Answer, Reply, read_with};
+use super::traffic::Way;
 
 /// How a conflict was decided, to be told to the cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Client {
     /// # Errors
     /// As every call: see [`LinkError`].
     pub async fn ping(&self) -> Result<Answer<()>, LinkError> {
-        acknowledged(&self.get("ping").await?)
+        acknowledged(&self.get(Way::Push, "ping").await?)
     }
 
     /// Sends a batch. The results come as the cloud gives them: in any order, more or fewer than the items.
@@ -81,7 +82,7 @@ impl Client {
         if let Some(limit) = limit {
             call.push_str(&format!("&limit={limit}"));
         }
-        let reply = self.get(&self.outlet_path(&call)).await?;
+        let reply = self.get(Way::Pull, &self.outlet_path(&call)).await?;
         read_with(reply, read_page).await
     }
 

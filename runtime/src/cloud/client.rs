@@ -2,6 +2,7 @@
 //! around each of them in `send`, the network in `wire`.
 
 use super::address::{BaseUrl, UrlError, check_url, segment};
+use super::traffic::{Meter, Traffic};
 use super::transport::Transport;
 use super::wire::Wire;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -95,6 +96,7 @@ pub(super) struct Inner {
     pub outlet_segment: String,
     pub outlet_id: String,
     pub outlet_code: String,
+    pub meter: Meter,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -138,11 +140,17 @@ impl Client {
             outlet_segment,
             outlet_id: config.outlet_id,
             outlet_code: config.outlet_code,
+            meter: Meter::default(),
             clock,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// What it has carried so far.
+    pub fn traffic(&self) -> Traffic {
+        self.inner.meter.read()
     }
 
     /// Where it calls.

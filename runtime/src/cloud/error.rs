@@ -31,6 +31,12 @@ pub enum LinkError {
         /// How long to wait, where it says so; at most an hour.
         retry_after: Option<Duration>,
     },
+    /// Nothing was sent: the limit on requests is used up. The engine's own word; the client never says it.
+    #[error("the limit on requests to the cloud is used up; it goes on when the next one may be made")]
+    OverLimit {
+        /// Until then.
+        wait: Duration,
+    },
     /// 401.
     #[error("the cloud does not accept the API key (HTTP 401); check cloud_api_key{}", tail(.0))]
     Unauthorized(String),
@@ -74,6 +80,7 @@ impl LinkError {
             Self::Timeout(_) => "timeout",
             Self::Server { .. } => "server_error",
             Self::RateLimited { .. } => "rate_limited",
+            Self::OverLimit { .. } => "over_limit",
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
@@ -89,6 +96,7 @@ impl LinkError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Server { retry_after, .. } => *retry_after,
+            Self::OverLimit { wait } => Some(*wait),
             _ => None,
         }
     }
@@ -119,7 +127,10 @@ impl LinkError {
         self.heard()
             && !matches!(
                 self,
-                Self::Unauthorized(_) | Self::Forbidden(_) | Self::RateLimited { .. }
+                Self::Unauthorized(_)
+                    | Self::Forbidden(_)
+                    | Self::RateLimited { .. }
+                    | Self::OverLimit { .. }
             )
     }
 
@@ -128,6 +139,7 @@ impl LinkError {
         match self {
             Self::Unreachable(_)
             | Self::RateLimited { .. }
+            | Self::OverLimit { .. }
             | Self::Unauthorized(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)

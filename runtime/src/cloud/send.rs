@@ -4,6 +4,7 @@
 use super::answer::{self, Head, date_header_ms};
 use super::client::Client;
 use super::error::LinkError;
+use super::traffic::Way;
 use super::transport::{Request, Response};
 use super::wire::reading;
 use bytes::Bytes;
@@ -45,14 +46,10 @@ const INLINE_BYTES: usize = 256 << 10;
 
 impl Client {
     /// Sends a GET. Dropping the future abandons it.
-    pub(super) async fn get(&self, path_and_query: &str) -> Result<Reply, LinkError> {
-        self.send(
-            Method::GET,
-            path_and_query,
-            self.inner.headers.clone(),
-            Bytes::new(),
-        )
-        .await
+    pub(super) async fn get(&self, way: Way, path_and_query: &str) -> Result<Reply, LinkError> {
+        let headers = self.inner.headers.clone();
+        self.send(way, Method::GET, path_and_query, headers, Bytes::new())
+            .await
     }
 
     /// Sends a POST with an `Idempotency-Key` that is the body's hash. Dropping the future abandons it, and leaves
@@ -63,11 +60,12 @@ impl Client {
         let key = on_blocking(body.len(), move || hex::encode(Sha256::digest(&hashed))).await?;
         let mut headers = self.inner.headers.clone();
         headers.insert(HeaderName::from_static("idempotency-key"), word(&key));
-        self.send(Method::POST, path, headers, body).await
+        self.send(Way::Push, Method::POST, path, headers, body).await
     }
 
     async fn send(
         &self,
+        way: Way,
         method: Method,
         path: &str,
         mut headers: HeaderMap,
@@ -80,6 +78,7 @@ impl Client {
             method,
             url: format!("{}/api/v1/{path}", inner.base),
             headers,
+            tally: inner.meter.begins(way, body.len()),
             body,
         };
         let sent = reading(&*inner.clock);

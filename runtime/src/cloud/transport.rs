@@ -2,6 +2,7 @@
 //! simulation brings its own. It knows no calls and never tries again by itself.
 
 use super::error::LinkError;
+use super::traffic::Tally;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use selaras_core::offset::Reading;
@@ -18,6 +19,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Its body; empty for a GET.
     pub body: Bytes,
+    /// Where what comes of the answer's body is counted, also of one that breaks off.
+    pub tally: Tally,
 }
 
 /// An answer of any status.

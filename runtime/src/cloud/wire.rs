@@ -3,6 +3,7 @@
 
 use super::client::SetupError;
 use super::error::LinkError;
+use super::traffic::Tally;
 use super::transport::{Exchange, Request, Response, Transport};
 use bytes::Bytes;
 use rustls::{ClientConfig, RootCertStore};
@@ -74,9 +75,9 @@ impl Wire {
         let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());
         let body = if status.is_success() {
-            self.read(answer).await?
+            self.read(answer, &request.tally).await?
         } else {
-            read_some(answer).await
+            read_some(answer, &request.tally).await
         };
         Ok(Response {
             status: status.as_u16(),
@@ -87,7 +88,7 @@ impl Wire {
     }
 
     /// The whole body, or an error as soon as it is over the limit.
-    async fn read(&self, mut answer: reqwest::Response) -> Result<Bytes, LinkError> {
+    async fn read(&self, mut answer: reqwest::Response, tally: &Tally) -> Result<Bytes, LinkError> {
         let limit = self.max_answer_bytes;
         let too_long = || LinkError::Nonsense(format!("longer than {limit} bytes"));
         let stated = answer.content_length().unwrap_or(0);
@@ -100,6 +101,7 @@ impl Wire {
             if body.len() + chunk.len() > limit {
                 return Err(too_long());
             }
+            tally.received(chunk.len());
             body.extend_from_slice(&chunk);
         }
         Ok(body.into())
@@ -125,11 +127,14 @@ impl Transport for Wire {
 
 /// As much of an error's body as comes and is wanted: the status already tells what matters, so a body that breaks
 /// off is no second error.
-async fn read_some(mut answer: reqwest::Response) -> Bytes {
+async fn read_some(mut answer: reqwest::Response, tally: &Tally) -> Bytes {
     let mut body = Vec::new();
     while body.len() < MAX_ERROR_BYTES {
         match answer.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                tally.received(chunk.len());
+                body.extend_from_slice(&chunk);
+            }
             Ok(None) | Err(_) => break,
         }
     }

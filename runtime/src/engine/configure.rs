@@ -1,6 +1,8 @@
 //! Admins change the settings: validated, stored, in force at once, without a restart.
 
 mod checks;
+mod cloud;
+mod plugins;
 
 use self::checks::{Problems, check_outlet, check_sync, is_wire_name};
 use crate::clock::Clock;
@@ -10,11 +12,13 @@ use crate::engine::api::{
     SyncSettings, Unavailable,
 };
 use crate::engine::pull::CHECKPOINT;
+use crate::engine::resync::MOVED;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
 use crate::engine::{Connect, Engine};
 use crate::plugin::Kind;
 use crate::store::rows::{put, put_meta};
 use crate::store::{Batch, Counter, keys};
+use selaras_core::daily;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
@@ -75,6 +79,17 @@ impl Engine {
 
     async fn store_outlet(&self, patch: OutletPatch, actor: &Actor) -> Result<OutletView, ConfigError> {
         let one = self.configuring().await;
+        self.store_outlet_with(one, patch, actor, Batch::new()).await
+    }
+
+    /// The same for who has the turn already; `batch` is committed with it.
+    async fn store_outlet_with(
+        &self,
+        one: OwnedMutexGuard<()>,
+        patch: OutletPatch,
+        actor: &Actor,
+        mut batch: Batch,
+    ) -> Result<OutletView, ConfigError> {
         let before = self.settings();
         check_outlet(&patch, before.defaults.allow_http)?;
         let rebinds = self.rebinds(&before.outlet, &patch)?;
@@ -84,10 +99,15 @@ impl Engine {
             created_at: Some(now),
             ..StoredOutlet::default()
         });
+        let fields = patch.fields().join(",");
+        let before_url = &before.outlet.cloud_api_url;
+        let moves = patch.cloud_api_url.as_ref().is_some_and(|url| url != before_url) || rebinds;
         let mut stored = patched(stored, patch);
         stored.updated_at = Some(now);
-        let mut batch = Batch::new();
         put_meta(&mut batch, OUTLET, &stored);
+        if moves && !before_url.is_empty() {
+            put_meta(&mut batch, MOVED, &true);
+        }
         if rebinds {
             // Another outlet's cursor means nothing to this one.
             batch.delete(keys::named(keys::META, CHECKPOINT.as_bytes()));
@@ -95,6 +115,7 @@ impl Engine {
         tracing::info!(
             by = actor.id,
             outlet_id = stored.outlet_id,
+            fields,
             "the outlet's configuration was changed"
         );
         let connect = self.connector();
@@ -152,7 +173,7 @@ impl Engine {
         let client = (self.inner.connect)(config, self.inner.time.clock().clone())
             .map_err(|error| ConfigError::Invalid(vec![("cloud_api_url".to_owned(), error.to_string())]))?;
         let started = self.mono_ms();
-        let answer = client.ping().await;
+        let answer = self.ask_at_once(client.ping()).await;
         let latency_ms = Some(self.mono_ms().saturating_sub(started));
         Ok(match answer {
             Ok(answer) => CloudTest {
@@ -189,6 +210,7 @@ impl Engine {
         let one = self.configuring().await;
         let mut batch = Batch::new();
         put_meta(&mut batch, SYNC, &sync);
+        self.limit_rate(sync.requests_per_minute, &mut batch);
         tracing::info!(by = actor.id, "the sync settings were changed");
         let connect = self.connector();
         let change = move |old: &Settings| {
@@ -229,6 +251,7 @@ impl Engine {
         actor: &Actor,
     ) -> Result<Arc<Binding>, ConfigError> {
         self.check_binding(entity_type, &patch)?;
+        self.check_settings(entity_type, &patch).await?;
         let one = self.configuring().await;
         let stored = self
             .settings()
@@ -277,6 +300,11 @@ impl Engine {
                 "no mapper of this name is loaded: see GET /api/v1/plugins",
             );
         }
+        check(
+            entity_type != daily::TYPE,
+            "entity_type",
+            "daily summaries are sent by a call of their own, which cannot be changed",
+        );
         let named = patch.cloud_type.is_some() || patch.collection.is_some();
         check(
             !(named && entity_type == DEFAULT_TYPE),

@@ -40,6 +40,21 @@ pub struct Tally {
     pub deferred: u64,
     /// Updates parked.
     pub parked: u64,
+    /// What strategies decided.
+    pub verdicts: Verdicts,
+}
+
+/// Conflicts by what was decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// The outlet's document went on.
+    pub local_wins: u64,
+    /// The cloud's was taken.
+    pub cloud_wins: u64,
+    /// A third one.
+    pub merged: u64,
+    /// Deleted on both sides.
+    pub deleted: u64,
 }
 
 /// An entity with the update that waits for it.
@@ -141,12 +156,14 @@ impl Engine {
         let (ask, too_many): (Vec<_>, Vec<_>) = contests
             .into_iter()
             .partition(|c| c.is_askable() && c.before.record.conflicts_in_row < CONFLICTS_IN_ROW);
-        let cases = ask.iter().map(|contest| contest.case(&self.inner.time)).collect();
+        let cases = ask.iter().map(Contest::case).collect();
         let now = self.now();
-        let cx = context(settings, &binding, now);
-        let verdicts = host.resolve_many(&binding.strategy, cx, cases, lookup).await;
+        let cx = context(settings, &binding, &binding.strategy, now);
+        let verdicts = host
+            .resolve_many(&binding.strategy, cx.clone(), cases, lookup)
+            .await;
         for (contest, decided) in ask.into_iter().zip(verdicts) {
-            let asked = Asked::by_strategy(&binding, decided, now);
+            let asked = Asked::by_strategy(&cx, decided, now);
             settled.push(self.settle(contest, asked));
         }
         for contest in too_many {
@@ -177,12 +194,7 @@ impl Engine {
         };
         let (resolution, origin, synced) = match received {
             Received::Contested => {
-                let contest = Contest {
-                    before,
-                    update,
-                    seen,
-                    open,
-                };
+                let contest = Contest::new(before, update, seen, open, &self.inner.time);
                 return Ok(match contest.open {
                     // A person decides already; they are shown the new side.
                     Some(_) => Compared::Settled(Box::new(self.refresh(contest))),
@@ -238,15 +250,8 @@ impl Engine {
             .open
             .clone()
             .expect("invariant: only an open conflict is refreshed");
-        let sides = contest.sides(&self.inner.time);
-        let conflict = Conflict {
-            base: sides.base,
-            local: sides.local,
-            cloud: sides.cloud,
-            ..open
-        };
         Settled {
-            conflict: Some(conflict),
+            conflict: Some(open.with_sides(contest.sides.clone())),
             ..Settled::plain(contest.before, after, Resolution::Manual)
         }
     }
@@ -292,7 +297,7 @@ impl Engine {
             Decision::KeepLocal | Decision::Defer => None,
             _ => Some(Origin::Resolution),
         };
-        let conflict = contest.record(number, asked, &after, time);
+        let conflict = contest.record(number, asked, &after, time.now());
         Settled {
             conflict: Some(conflict),
             origin,
@@ -415,6 +420,13 @@ impl Tally {
             Resolution::LocalWins | Resolution::CloudWins | Resolution::Merged | Resolution::Deleted => {
                 self.settled += 1;
                 self.resolved += 1;
+                let verdicts = &mut self.verdicts;
+                *match resolution {
+                    Resolution::LocalWins => &mut verdicts.local_wins,
+                    Resolution::CloudWins => &mut verdicts.cloud_wins,
+                    Resolution::Merged => &mut verdicts.merged,
+                    _ => &mut verdicts.deleted,
+                } += 1;
             }
             _ => self.settled += 1,
         }

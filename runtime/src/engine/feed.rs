@@ -4,7 +4,6 @@ use crate::engine::Engine;
 use crate::engine::api::{Feed, FeedEntry, FeedError, Unavailable};
 use crate::store::rows::{FeedRow, RowError, decode};
 use crate::store::{Direction, FEED_PREFIX, feed_key};
-use selaras_core::id::EntityKey;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -31,14 +30,33 @@ impl Engine {
         }
     }
 
-    fn read_feed(&self, since: u64, limit: usize) -> Result<Feed, FeedError> {
+    /// The feed's newest entry, if one can go on after `since` of the feed that is named `epoch` (none: of this one).
+    ///
+    /// # Errors
+    /// As [`Engine::feed`]; another epoch is another feed.
+    pub fn feed_head_after(&self, epoch: Option<&str>, since: u64) -> Result<u64, FeedError> {
         let store = self.inner.rows.store();
-        let head = store.feed_head();
+        let (head, own) = (store.feed_head(), store.feed_epoch());
         let oldest = self.oldest_feed_entry(head)?;
-        if since > head || since.saturating_add(1) < oldest {
-            let epoch = store.feed_epoch();
-            return Err(FeedError::Truncated { epoch, oldest, head });
+        let strange = epoch.is_some_and(|epoch| epoch != own);
+        if strange || since > head || since.saturating_add(1) < oldest {
+            return Err(FeedError::Truncated {
+                epoch: own,
+                oldest,
+                head,
+            });
         }
+        Ok(head)
+    }
+
+    /// The name of the feed: another one after the store went back in time.
+    pub fn feed_epoch(&self) -> String {
+        self.inner.rows.store().feed_epoch()
+    }
+
+    fn read_feed(&self, since: u64, limit: usize) -> Result<Feed, FeedError> {
+        let head = self.feed_head_after(None, since)?;
+        let store = self.inner.rows.store();
         let rows = store
             .scan(
                 &feed_key(since + 1),
@@ -51,10 +69,7 @@ impl Engine {
         for (key, bytes) in rows {
             let row: FeedRow = decode(&key, &bytes).map_err(Unavailable::from)?;
             let seq = crate::store::keys::number(&key).unwrap_or_default();
-            match EntityKey::parse(&row.entity_type, &row.entity_id) {
-                Ok(key) => entries.push(entry(seq, key, row)),
-                Err(error) => tracing::error!(seq, %error, "a feed entry names no entity"),
-            }
+            entries.push(entry(seq, row));
         }
         Ok(Feed {
             epoch: store.feed_epoch(),
@@ -76,10 +91,11 @@ impl Engine {
     }
 }
 
-fn entry(seq: u64, key: EntityKey, row: FeedRow) -> FeedEntry {
+fn entry(seq: u64, row: FeedRow) -> FeedEntry {
     FeedEntry {
         seq,
-        key,
+        entity_type: row.entity_type,
+        entity_id: row.entity_id,
         version: row.version,
         deleted: row.deleted,
         origin: row.origin.as_str(),

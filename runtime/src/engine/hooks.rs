@@ -8,7 +8,7 @@ use crate::engine::api::{
 use crate::engine::inflow::{Arrival, Became, Landing};
 use crate::engine::tell::Hint;
 use crate::store::rows::{ParkedRow, RowError, encode, put};
-use crate::store::{Batch, Counter, keys};
+use crate::store::{Batch, CommitError, Counter, keys};
 use selaras_core::id::{CloudId, EntityId, EntityKey};
 use selaras_core::receive::Received;
 use selaras_core::update::Update;
@@ -21,13 +21,7 @@ impl Engine {
     pub async fn hook(&self, hook: Hook, dedup: Option<[u8; 32]>) -> Result<HookOutcome, HookError> {
         let key = dedup.map(|digest| keys::named(keys::WEBHOOK, &digest));
         if let Some(key) = &key
-            && self
-                .inner
-                .rows
-                .store()
-                .get(key)
-                .map_err(|e| Unavailable::from(RowError::from(e)))?
-                .is_some()
+            && self.came_before(key)?
         {
             return Ok(self.duplicate());
         }
@@ -51,6 +45,8 @@ impl Engine {
                 self.take_hooks(arrivals, taken).await
             }
             Hook::Conflict(conflict) => self.conflict_hint(conflict, taken).await,
+            Hook::Broadcast(broadcast) => self.take_broadcast(broadcast, taken).await,
+            Hook::Config(config) => self.take_config(config, key.as_deref(), taken).await,
         };
         if key.is_some() && outcome.as_ref().is_ok_and(|outcome| !outcome.duplicate) {
             self.webhook_kept();
@@ -58,12 +54,37 @@ impl Engine {
         outcome
     }
 
-    fn duplicate(&self) -> HookOutcome {
+    /// Whether a webhook of this dedup key was taken in.
+    pub(super) fn came_before(&self, key: &[u8]) -> Result<bool, Unavailable> {
+        let found = self.inner.rows.store().get(key).map_err(RowError::from)?;
+        Ok(found.is_some())
+    }
+
+    /// What came before.
+    pub(super) fn duplicate(&self) -> HookOutcome {
         HookOutcome {
             duplicate: true,
+            ..self.taken_in(Vec::new())
+        }
+    }
+
+    /// What came for the first time.
+    pub(super) fn taken_in(&self, results: Vec<HookResult>) -> HookOutcome {
+        HookOutcome {
+            duplicate: false,
             applied_at: self.now(),
-            results: Vec::new(),
+            results,
             conflict_id: None,
+            broadcast_id: None,
+        }
+    }
+
+    /// Commits what a hook does with its dedup key; false: another of the same key was quicker.
+    pub(super) async fn commit_hook(&self, batch: Batch) -> Result<bool, Unavailable> {
+        match self.inner.rows.store().commit(batch).await {
+            Ok(_) => Ok(true),
+            Err(CommitError::Precondition { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -79,7 +100,7 @@ impl Engine {
             .filter_map(|e| e.as_ref().err())
             .map(|row| (self.inner.rows.store().reserve(), &**row))
             .collect();
-        let also = |batch: &mut Batch| {
+        let also = |batch: &mut Batch, _: &[Landing]| {
             taken(batch);
             for (number, row) in &parked {
                 put(batch, keys::numbered(keys::PARKED, *number), row);
@@ -117,12 +138,7 @@ impl Engine {
                 },
             });
         }
-        Ok(HookOutcome {
-            duplicate: false,
-            applied_at: self.now(),
-            results,
-            conflict_id: None,
-        })
+        Ok(self.taken_in(results))
     }
 
     fn hook_result(
@@ -198,6 +214,7 @@ impl Engine {
             local_id,
             update,
             pulled: false,
+            listed: false,
         })
     }
 
@@ -258,10 +275,8 @@ impl Engine {
             };
             put(&mut batch, keys::entity(keys::HINT, key), &kept);
         }
-        match self.inner.rows.store().commit(batch).await {
-            Ok(_) => {}
-            Err(crate::store::CommitError::Precondition { .. }) => return Ok(self.duplicate()),
-            Err(error) => return Err(Unavailable::from(error).into()),
+        if !self.commit_hook(batch).await? {
+            return Ok(self.duplicate());
         }
         self.trigger();
         let open = record.as_ref().and_then(|record| record.conflict.clone());
@@ -278,10 +293,8 @@ impl Engine {
             error: None,
         };
         Ok(HookOutcome {
-            duplicate: false,
-            applied_at: self.now(),
-            results: vec![result],
             conflict_id: open.or(hint.conflict_id),
+            ..self.taken_in(vec![result])
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::api::{Actor, Change, ChangeError, ImportError, Imported, Intent, Precondition};
 use crate::store::keys;
 use crate::store::rows::RowError;
+use selaras_core::daily;
 use selaras_core::id::{EntityId, EntityKey, EntityType};
 use selaras_core::json::Doc;
 use serde::Deserialize;
@@ -119,6 +120,7 @@ impl Engine {
                 ChangeError::NotFound { index, .. }
                 | ChangeError::PreconditionFailed { index, .. }
                 | ChangeError::KeyReused { index, .. }
+                | ChangeError::Reserved { index, .. }
                 | ChangeError::TooLarge { index, .. } => *index,
                 ChangeError::Busy(key) => keys.iter().position(|other| other == key).unwrap_or_default(),
             };
@@ -158,7 +160,10 @@ fn parse(line: &[u8], change_id: String) -> Result<Change, String> {
     let delete = line.deleted || line.operation == Some(Operation::Delete);
     let intent = match (delete, line.data) {
         (true, _) => Intent::Delete { strict: false },
-        (false, Some(data)) => Intent::Put(Doc::parse(data.get()).map_err(|error| format!("data: {error}"))?),
+        (false, Some(data)) => {
+            let doc = Doc::parse(data.get()).map_err(|error| format!("data: {error}"))?;
+            intent(&entity_type, &id, doc)?
+        }
         (false, None) => {
             return Err("data is missing: it must be the whole document, a JSON object".to_owned());
         }
@@ -170,6 +175,20 @@ fn parse(line: &[u8], change_id: String) -> Result<Change, String> {
         updated_at: None,
         change_id: Some(change_id),
     })
+}
+
+/// Of an exported day's summary, what makes it one is checked again.
+fn intent(entity_type: &EntityType, id: &EntityId, doc: Doc) -> Result<Intent, String> {
+    if entity_type.as_str() != daily::TYPE {
+        return Ok(Intent::Put(doc));
+    }
+    let problem = |(field, problem): (String, String)| format!("data.{field} {problem}");
+    let day = daily::read(&doc, &[])
+        .map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>().join("; "))?;
+    if day.date != id.as_str() {
+        return Err("entity_id and data.date must be the same day".to_owned());
+    }
+    Ok(Intent::Day(day.doc))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use selaras_core::echo::settle_echo;
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
 use selaras_core::receive::{Received, is_stale, receive, supersedes};
+use selaras_core::resync::refetch;
 use selaras_core::update::{Seen, Update};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Arrival {
     pub update: Update,
     /// It came by pull: asking the cloud again would say the same.
     pub pulled: bool,
+    /// It came with a listing that was asked for to fetch again.
+    pub listed: bool,
 }
 
 /// What became of an arrival.
@@ -58,23 +61,24 @@ pub enum Became {
 }
 
 impl Engine {
-    /// Takes `arrivals` in, in one commit. `also` adds to that commit; a precondition of its own that fails comes out
-    /// as `Ok(None)`, with nothing done.
+    /// Takes `arrivals` in, in one commit. `also` adds to that commit, knowing what became of each; a precondition of its own
+    /// that fails comes out as `Ok(None)`, with nothing done.
     pub(crate) async fn take_in(
         &self,
         arrivals: &[Arrival],
-        also: impl Fn(&mut Batch),
+        also: impl Fn(&mut Batch, &[Landing]),
     ) -> Result<Option<Vec<Landing>>, Unavailable> {
         for _ in 0..LOOKS {
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
             let keys = self.identify(&mut tx, arrivals)?;
             let seen = self.see(&settings, arrivals, &keys).await?;
-            also(&mut tx.batch);
+            tx.is_listed = arrivals.iter().all(|arrival| arrival.listed);
             let mut landings = Vec::with_capacity(arrivals.len());
             for ((arrival, key), seen) in arrivals.iter().zip(keys).zip(seen) {
                 landings.push(self.land(&mut tx, arrival, key, seen)?);
             }
+            also(&mut tx.batch, &landings);
             match tx.commit().await {
                 Ok(_) => {
                     self.inner.feed_moved();
@@ -178,6 +182,7 @@ impl Engine {
             // Before a later update takes the inbox's one place.
             settled += settle_echo(entity, update, seen);
         }
+        let take = if arrival.listed { refetch } else { receive };
         let busy = entity.record.conflict.is_some() || entity.record.inbox.is_some();
         let became = if is_stale(entity, update) {
             Became::Received(Received::Stale)
@@ -188,7 +193,7 @@ impl Engine {
             inbox(entity, update)
         } else {
             match seen {
-                Some(Ok(seen)) => match receive(entity, update, &seen) {
+                Some(Ok(seen)) => match take(entity, update, &seen) {
                     Received::Contested | Received::Waits => inbox(entity, update),
                     received => Became::Received(received),
                 },

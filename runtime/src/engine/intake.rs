@@ -10,6 +10,7 @@ use crate::engine::tx::{Load, Tx, TxError, feed_row};
 use crate::store::keys;
 use crate::store::rows::{Origin, put};
 use selaras_core::accept::{Incoming, Queued, accept};
+use selaras_core::daily;
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
@@ -184,6 +185,13 @@ impl Engine {
                 None => {}
             }
         }
+        let is_day = matches!(change.intent, Intent::Day(_));
+        if is_day != (change.key.entity_type.as_str() == daily::TYPE) {
+            return Err(ChangeError::Reserved {
+                key: change.key.clone(),
+                index,
+            });
+        }
         let rules = settings.rules(&change.key.entity_type);
         let entity = tx.entity(&change.key, Load::Edges).map_err(Unavailable::from)?;
         check(entity, &change.precondition, index)?;
@@ -304,7 +312,8 @@ fn wanted(
         index,
     };
     let doc = match (intent, &entity.record.doc) {
-        (Intent::Put(doc), _) => doc.clone(),
+        (Intent::Day(doc), Some(there)) if there.same(doc) && is_in_order(entity) => return Ok(None),
+        (Intent::Put(doc) | Intent::Day(doc), _) => doc.clone(),
         (Intent::Patch(patch), Some(doc)) => doc.merge_patch(patch),
         (Intent::Patch(_), None) => return Err(missing()),
         (Intent::Delete { .. }, Some(_)) => return Ok(Some(None)),
@@ -321,6 +330,14 @@ fn wanted(
         });
     }
     Ok(Some(Some(doc)))
+}
+
+/// Whether what the entity holds is on its way to the cloud, or there.
+fn is_in_order(entity: &Entity) -> bool {
+    matches!(
+        entity.record.sync_status(),
+        SyncStatus::Pending | SyncStatus::Synced
+    )
 }
 
 fn untouched(entity: &Entity) -> Accepted {
@@ -346,6 +363,7 @@ fn repeat_key(idempotency: &Idempotency, actor: &Actor) -> Vec<u8> {
 fn digest(change: &Change) -> [u8; 32] {
     let (word, doc) = match &change.intent {
         Intent::Put(doc) => ("put", doc.as_str()),
+        Intent::Day(doc) => ("day", doc.as_str()),
         Intent::Patch(doc) => ("patch", doc.as_str()),
         Intent::Delete { .. } => ("delete", ""),
     };

@@ -10,14 +10,13 @@ use crate::engine::settings::Settings;
 use crate::engine::ship::{MOST_BYTES, Parcel, Shipment};
 use crate::engine::tx::{Tx, TxError};
 use crate::plugin::{Direction as Way, Failure, Mapped};
-use crate::store::rows::RowError;
-use crate::store::{Direction, keys};
+use selaras_core::daily;
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
 use selaras_core::payload::{Envelope, data};
 use selaras_core::push::{Attempt, Outcome, absorb, attempt};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What due entities come to.
@@ -29,26 +28,6 @@ pub(super) struct Planned {
 }
 
 impl Engine {
-    /// As many entities as a request takes whose head may go now, in order, without those that are busy.
-    pub(super) fn due(&self, busy: &HashSet<EntityKey>) -> Result<Vec<EntityKey>, Unavailable> {
-        let batch_size = self.settings().sync.batch_size as usize;
-        let limit = self.inner.link.lock().batch_limit(batch_size);
-        let store = self.inner.rows.store();
-        let most = limit + busy.len();
-        let late = keys::due_from(self.now().plus_ms(1));
-        let mut rows = store
-            .scan(&[keys::DUE], &late, Direction::Forward, most)
-            .map_err(RowError::from)?;
-        let (from, to) = keys::all(keys::READY);
-        rows.extend(
-            store
-                .scan(&from, &to, Direction::Forward, most)
-                .map_err(RowError::from)?,
-        );
-        let names = rows.iter().filter_map(|(_, name)| keys::parse_entity(name));
-        Ok(names.filter(|key| !busy.contains(key)).take(limit).collect())
-    }
-
     /// Maps and marks what these entities have to send.
     pub(super) async fn plan(
         &self,
@@ -108,7 +87,7 @@ impl Engine {
                 })
                 .collect();
             let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
-            let cx = context(settings, &binding, self.now());
+            let cx = context(settings, &binding, mapper, self.now());
             let outcomes = self
                 .inner
                 .host
@@ -146,6 +125,7 @@ impl Engine {
                 }
                 tx.track(before.clone(), after);
             }
+            self.note_rate(&mut tx.batch);
             match tx.commit().await {
                 Ok((_, sealed)) => {
                     progress.merge(settled);
@@ -220,7 +200,11 @@ impl Engine {
         let push = PushItem {
             entity_type: binding.cloud_type.clone(),
             operation: head.operation.as_str(),
-            data: data(body.as_ref(), &envelope).into_text(),
+            data: match (&body, binding.route) {
+                (Some(day), Route::Daily) => daily::body(day, envelope.outlet_id, envelope.outlet_code),
+                _ => data(body.as_ref(), &envelope),
+            }
+            .into_text(),
             change_id,
             base_version: sent.base_version,
         };

@@ -15,13 +15,13 @@ use selaras_core::stamp::Millis;
 use selaras_core::update::{Seen, Update};
 use std::sync::Arc;
 
-/// What a call knows besides its documents.
-pub fn context(settings: &Settings, binding: &Binding, now: Millis) -> CallContext {
+/// What a call of this plugin knows besides its documents.
+pub fn context(settings: &Settings, binding: &Binding, plugin: &str, now: Millis) -> CallContext {
     CallContext {
         outlet_id: settings.outlet.outlet_id.clone(),
         outlet_code: settings.outlet.outlet_code.clone(),
         now_ms: unsigned(now),
-        settings: Arc::from(binding.settings.as_str()),
+        settings: binding.settings_of(plugin).into_text(),
     }
 }
 
@@ -83,7 +83,7 @@ pub async fn map_to_local(
     let documents = live
         .map(|(key, update)| cloud_document(key, update, update.body.as_ref()))
         .collect();
-    let cx = context(settings, binding, now);
+    let cx = context(settings, binding, mapper, now);
     let mut mapped = host
         .map(mapper, Direction::ToLocal, cx, documents, lookup)
         .await

@@ -1,7 +1,8 @@
 //! What a run has done so far, counted by type, and the log lines that are made of it.
 
+use crate::cloud::{Carried, Traffic};
 use crate::engine::api::{RunReport, RunStatus};
-use crate::engine::decide::Tally;
+use crate::engine::decide::{Tally, Verdicts};
 use crate::store::rows::LogRow;
 use selaras_core::id::EntityType;
 use selaras_core::json::{Doc, quote};
@@ -15,6 +16,35 @@ struct Count {
     ok: u64,
     failed: u64,
     conflicts: u64,
+}
+
+/// Different errors of a direction that the log keeps; of others it keeps how many there were.
+const MOST_ERRORS: usize = 10;
+
+/// Errors, each once, with how often it came.
+#[derive(Debug, Default)]
+struct Errors {
+    sampled: BTreeMap<(String, String), u64>,
+    others: u64,
+}
+
+impl Errors {
+    fn add(&mut self, entity_type: &str, error: &str, times: u64) {
+        let name = (entity_type.to_owned(), error.to_owned());
+        let room = self.sampled.len() < MOST_ERRORS;
+        match self.sampled.get_mut(&name) {
+            Some(count) => *count += times,
+            None if room => drop(self.sampled.insert(name, times)),
+            None => self.others += times,
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for ((entity_type, error), times) in other.sampled {
+            self.add(&entity_type, &error, times);
+        }
+        self.others += other.others;
+    }
 }
 
 /// What a run has done so far.
@@ -36,6 +66,12 @@ pub struct Progress {
     pub wants_pull: bool,
     /// What went wrong.
     pub error: Option<String>,
+    /// What went over the line.
+    pub traffic: Traffic,
+    pages: u64,
+    verdicts: Verdicts,
+    push_errors: Errors,
+    pull_errors: Errors,
     pushed: BTreeMap<String, Count>,
     pulled: BTreeMap<String, Count>,
 }
@@ -62,20 +98,18 @@ impl Progress {
                 self.wants_pull |= !side_came;
             }
             Outcome::Failed { error, .. } | Outcome::Parked { error, .. } => {
-                count.failed += 1;
-                self.push_failed += 1;
-                self.error = Some(error.clone());
+                self.push_failed(entity_type, error.clone());
             }
             Outcome::Missing => {
-                count.failed += 1;
-                self.push_failed += 1;
-                self.error = Some("the cloud's answer has no result for some items".to_owned());
+                let error = "the cloud's answer has no result for some items".to_owned();
+                self.push_failed(entity_type, error);
             }
         }
     }
 
-    /// An item's mapper failed.
+    /// An item failed, or its mapper.
     pub fn push_failed(&mut self, entity_type: &EntityType, error: String) {
+        self.push_errors.add(entity_type.as_str(), &error, 1);
         self.pushed.entry(entity_type.to_string()).or_default().failed += 1;
         self.push_failed += 1;
         self.error = Some(error);
@@ -94,13 +128,29 @@ impl Progress {
 
     /// An update was parked or could not be read.
     pub fn pull_failed(&mut self, entity_type: &str, error: String) {
+        self.pull_errors.add(entity_type, &error, 1);
         self.pulled.entry(entity_type.to_owned()).or_default().failed += 1;
         self.pull_failed += 1;
         self.error = Some(error);
     }
 
+    /// A page of updates came.
+    pub fn page(&mut self) {
+        self.pages += 1;
+    }
+
     /// Inboxes were decided.
     pub fn decided(&mut self, tally: Tally) {
+        let Verdicts {
+            local_wins,
+            cloud_wins,
+            merged,
+            deleted,
+        } = tally.verdicts;
+        self.verdicts.local_wins += local_wins;
+        self.verdicts.cloud_wins += cloud_wins;
+        self.verdicts.merged += merged;
+        self.verdicts.deleted += deleted;
         self.resolved += tally.resolved;
         self.deferred += tally.deferred;
         self.pull_failed += tally.parked;
@@ -115,6 +165,8 @@ impl Progress {
         self.resolved += other.resolved;
         self.deferred += other.deferred;
         self.wants_pull |= other.wants_pull;
+        self.push_errors.merge(other.push_errors);
+        self.pull_errors.merge(other.pull_errors);
         self.error = other.error.or(self.error.take());
         for (mine, theirs) in [(&mut self.pushed, other.pushed), (&mut self.pulled, other.pulled)] {
             for (name, count) in theirs {
@@ -165,10 +217,11 @@ impl Progress {
             },
             started_at,
             duration_ms,
-            details: details(counts),
+            details: self.details(push, counts),
         };
         let mut rows = Vec::new();
-        if !self.pulled.is_empty() {
+        let decided = self.resolved + self.deferred > 0;
+        if !self.pulled.is_empty() || decided {
             rows.push(line(false, &self.pulled, self.pull_ok, self.pull_failed));
         }
         if !self.pushed.is_empty() {
@@ -179,6 +232,53 @@ impl Progress {
         }
         rows
     }
+
+    /// A line's details, a JSON object: the contract says what is in it.
+    fn details(&self, push: bool, counts: &BTreeMap<String, Count>) -> Doc {
+        let (errors, carried) = match push {
+            true => (&self.push_errors, self.traffic.pushes),
+            false => (&self.pull_errors, self.traffic.pulls),
+        };
+        let mut parts = vec![
+            format!("\"by_type\":{{{}}}", by_type(counts)),
+            format!("\"errors\":[{}]", sampled(errors)),
+            format!("\"errors_not_shown\":{}", errors.others),
+        ];
+        if !push {
+            let Verdicts {
+                local_wins,
+                cloud_wins,
+                merged,
+                deleted,
+            } = self.verdicts;
+            parts.push(format!(
+                "\"conflicts\":{{\"local_wins\":{local_wins},\"cloud_wins\":{cloud_wins},\"merged\":{merged},\
+                 \"deleted\":{deleted},\"manual\":{}}}",
+                self.deferred
+            ));
+            parts.push(format!("\"pages\":{}", self.pages));
+        }
+        let Carried {
+            requests,
+            sent,
+            received,
+        } = carried;
+        parts.push(format!(
+            "\"requests\":{requests},\"bytes_sent\":{sent},\"bytes_received\":{received}"
+        ));
+        Doc::from_trusted(format!("{{{}}}", parts.join(",")))
+    }
+}
+
+fn sampled(errors: &Errors) -> String {
+    let of = |((entity_type, error), count): (&(String, String), &u64)| {
+        format!(
+            "{{\"entity_type\":{},\"message\":{},\"count\":{count}}}",
+            quote(entity_type),
+            quote(error)
+        )
+    };
+    errors.sampled.iter().map(of).collect::<Vec<_>>().join(",")
 }
 
 fn status(stopped: bool, ok: u64, failed: u64) -> RunStatus {
@@ -190,7 +290,7 @@ fn status(stopped: bool, ok: u64, failed: u64) -> RunStatus {
     }
 }
 
-fn details(counts: &BTreeMap<String, Count>) -> Doc {
+fn by_type(counts: &BTreeMap<String, Count>) -> String {
     let types: Vec<String> = counts
         .iter()
         .map(|(name, c)| {
@@ -205,7 +305,7 @@ fn details(counts: &BTreeMap<String, Count>) -> Doc {
             )
         })
         .collect();
-    Doc::from_trusted(format!("{{\"by_type\":{{{}}}}}", types.join(",")))
+    types.join(",")
 }
 
 #[cfg(test)]
@@ -219,6 +319,44 @@ mod tests {
         assert_eq!(status(false, 0, 1), RunStatus::Failed);
         assert_eq!(status(true, 3, 0), RunStatus::Partial);
         assert_eq!(status(true, 0, 0), RunStatus::Failed);
+    }
+
+    #[test]
+    fn errors_are_sampled_and_the_rest_of_them_counted() {
+        let mut progress = Progress::default();
+        for n in 0..30 {
+            progress.pull_failed("product", format!("bad {}", n % 15));
+        }
+        let rows = progress.log_rows(Millis(0), 1, false);
+        let details: serde_json::Value = serde_json::from_str(rows[0].details.as_str()).unwrap();
+        assert_eq!(details["errors"].as_array().unwrap().len(), MOST_ERRORS);
+        assert_eq!(details["errors"][0]["count"], 2);
+        assert_eq!(details["errors_not_shown"], 10);
+        assert_eq!(details["by_type"]["product"]["failed"], 30);
+    }
+
+    #[test]
+    fn a_line_of_pulling_tells_conflicts_by_what_was_decided() {
+        let mut progress = Progress::default();
+        let verdicts = Verdicts {
+            local_wins: 2,
+            merged: 1,
+            ..Verdicts::default()
+        };
+        let tally = Tally {
+            settled: 3,
+            resolved: 3,
+            deferred: 1,
+            verdicts,
+            ..Tally::default()
+        };
+        progress.decided(tally);
+        progress.decided(tally);
+        let rows = progress.log_rows(Millis(0), 1, false);
+        let details: serde_json::Value = serde_json::from_str(rows[0].details.as_str()).unwrap();
+        let told = &details["conflicts"];
+        assert_eq!((&told["local_wins"], &told["merged"]), (&4.into(), &2.into()));
+        assert_eq!((&told["cloud_wins"], &told["manual"]), (&0.into(), &2.into()));
     }
 
     #[test]

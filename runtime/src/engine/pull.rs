@@ -4,9 +4,10 @@
 use crate::cloud::{Client, Collection, Element, LinkError, Page};
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
-use crate::engine::inflow::{Arrival, Became};
+use crate::engine::inflow::{Arrival, Became, Landing};
 use crate::engine::progress::Progress;
 use crate::engine::push::Trouble;
+use crate::engine::resync::MOVED;
 use crate::engine::run::Stop;
 use crate::store::rows::{ParkedRow, put_meta};
 use crate::store::{Batch, Counter, keys};
@@ -16,38 +17,46 @@ use selaras_core::json::Doc;
 use selaras_core::receive::Received;
 use selaras_core::stamp::Millis;
 use selaras_core::update::Update;
+use std::collections::HashSet;
 
 /// The name of the stored pull cursor.
 pub const CHECKPOINT: &str = "checkpoint";
 /// Elements asked for in a page; a wish.
-const PAGE: u32 = 1000;
-/// Pages in a row that may say "more" without a new checkpoint; a cloud that goes on so would never end.
-const MOST_UNMOVED: usize = 10;
+pub(super) const PAGE: u32 = 1000;
+/// Pages of a pull that may say "more" under a checkpoint that came before; a cloud that goes on so would never end.
+pub(super) const MOST_UNMOVED: usize = 10;
 
 /// A page's element that cannot become an update, and why.
-struct Unreadable {
+pub(super) struct Unreadable {
     entity_type: String,
     problem: String,
     raw: String,
 }
 
 impl Engine {
-    /// Pulls all pages there are.
+    /// Pulls all pages there are; or, where the cloud no longer knows the checkpoint, fetches everything again.
     pub(crate) async fn pull(
         &self,
         cloud: &Client,
         stop: &Stop,
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
+        if self.lists_instead_of_pulling() {
+            return self.pull_by_listing(cloud, stop, progress).await;
+        }
         let stored = self.checkpoint()?;
         let mut asked = since(stored.as_deref(), self.settings().sync.pull_overlap_seconds);
-        let mut restarted = false;
         let mut ahead = None;
         let mut unmoved = 0;
+        let mut before = HashSet::from([asked.clone()]);
         while !stop.is_set() {
             let answer = match ahead.take() {
                 Some(fetch) => stop.or_abandoned(fetch).await.and_then(flatten),
-                None => stop.or_abandoned(cloud.updates(&asked, Some(PAGE))).await,
+                None => {
+                    let halt = stop.child();
+                    let asking = self.ask(&halt, cloud.updates(&asked, Some(PAGE)));
+                    stop.or_abandoned(asking).await.flatten()
+                }
             };
             let page = match answer {
                 None => break,
@@ -55,11 +64,10 @@ impl Engine {
                     self.heard(answer.timing);
                     answer.value
                 }
-                Some(Err(LinkError::Gone)) if !restarted && asked != BEGINNING => {
-                    tracing::warn!("the cloud no longer knows our checkpoint; everything is pulled again");
-                    restarted = true;
-                    BEGINNING.clone_into(&mut asked);
-                    continue;
+                Some(Err(LinkError::Gone)) if asked != BEGINNING => {
+                    tracing::warn!("the cloud no longer knows our checkpoint; everything is fetched again");
+                    self.ask_in_place_of_the_pull().await?;
+                    return self.pull_by_listing(cloud, stop, progress).await;
                 }
                 Some(Err(error)) => {
                     self.link_failed(&error, 0);
@@ -67,25 +75,52 @@ impl Engine {
                 }
             };
             let next = page.checkpoint.clone().filter(|_| page.has_more);
-            unmoved = if next.as_ref() == Some(&asked) {
-                unmoved + 1
-            } else {
-                0
+            unmoved = match &next {
+                // Where it has been before, though it may have gone on from there.
+                Some(next) if !before.insert(next.clone()) => unmoved + 1,
+                _ => unmoved,
             };
             let next = next.filter(|_| unmoved < MOST_UNMOVED);
             if let Some(next) = &next {
-                let (cloud, next) = (cloud.clone(), next.clone());
-                let fetch = tokio::spawn(async move { cloud.updates(&next, Some(PAGE)).await });
+                let (engine, cloud, next, halt) = (self.clone(), cloud.clone(), next.clone(), stop.child());
+                let fetch =
+                    tokio::spawn(async move { engine.ask(&halt, cloud.updates(&next, Some(PAGE))).await });
                 ahead = Some(Fetch(fetch));
             }
             self.take_page(page, progress).await?;
             match next {
                 Some(next) => asked = next,
                 None => {
+                    self.knows_this_cloud().await?;
                     self.pulled_to_the_end().await?;
                     break;
                 }
             }
+        }
+        Ok(())
+    }
+
+    async fn pull_by_listing(
+        &self,
+        cloud: &Client,
+        stop: &Stop,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
+        match self.fetch_again(cloud, stop, progress, || false).await {
+            Err(Trouble::Link(error)) => {
+                self.link_failed(&error, 0);
+                Err(Trouble::Link(error))
+            }
+            done => done.map(drop),
+        }
+    }
+
+    /// The cloud knows the checkpoint, so it is the one that gave it out, whatever its address.
+    async fn knows_this_cloud(&self) -> Result<(), Unavailable> {
+        if self.inner.rows.meta::<bool>(MOVED)?.is_some() {
+            let mut batch = Batch::new();
+            batch.delete(keys::named(keys::META, MOVED.as_bytes()));
+            self.inner.rows.store().commit(batch).await?;
         }
         Ok(())
     }
@@ -100,6 +135,7 @@ impl Engine {
             tracing::warn!(problem, "an element of the cloud's updates cannot be read");
             progress.pull_failed("unknown", problem.clone());
         }
+        progress.page();
         let mut arrivals = Vec::with_capacity(page.elements.len());
         let mut unreadable = Vec::new();
         for element in &page.elements {
@@ -125,7 +161,7 @@ impl Engine {
             .into_iter()
             .map(|bad| (self.inner.rows.store().reserve(), self.unreadable(bad)))
             .collect();
-        let also = |batch: &mut Batch| {
+        let also = |batch: &mut Batch, _: &[Landing]| {
             if let Some(checkpoint) = &moved {
                 put_meta(batch, CHECKPOINT, checkpoint);
             }
@@ -160,7 +196,7 @@ impl Engine {
         Ok(())
     }
 
-    fn arrival(&self, element: &Element) -> Result<Arrival, Box<Unreadable>> {
+    pub(super) fn arrival(&self, element: &Element) -> Result<Arrival, Box<Unreadable>> {
         let settings = self.settings();
         let (name, found) = match &element.collection {
             Collection::Typed(name) => (name, settings.type_of_wire(name)),
@@ -201,6 +237,7 @@ impl Engine {
             local_id,
             update,
             pulled: true,
+            listed: false,
         })
     }
 
@@ -217,7 +254,8 @@ impl Engine {
     }
 }
 
-type Fetched = Result<crate::cloud::Answer<Page>, LinkError>;
+/// None: the run stopped before it was asked for.
+type Fetched = Option<Result<crate::cloud::Answer<Page>, LinkError>>;
 
 /// A page that is fetched ahead; dropped, the request is abandoned.
 struct Fetch(tokio::task::JoinHandle<Fetched>);
@@ -239,9 +277,9 @@ impl std::future::Future for Fetch {
     }
 }
 
-fn flatten(joined: Result<Fetched, tokio::task::JoinError>) -> Option<Fetched> {
+fn flatten(joined: Result<Fetched, tokio::task::JoinError>) -> Fetched {
     match joined {
-        Ok(fetched) => Some(fetched),
+        Ok(fetched) => fetched,
         Err(error) => Some(Err(LinkError::Nonsense(format!(
             "the request's task died: {error}"
         )))),

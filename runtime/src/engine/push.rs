@@ -4,7 +4,10 @@
 use crate::cloud::{Client, LinkError, Timing};
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
+use crate::engine::daily;
+use crate::engine::fault::Fault;
 use crate::engine::progress::Progress;
+use crate::engine::rate::Permit;
 use crate::engine::run::Stop;
 use crate::engine::settings::Settings;
 use crate::engine::ship::{Parcel, Said, Shipment};
@@ -53,10 +56,19 @@ impl Engine {
         let mut trouble = None;
         let mut idle = 0;
         loop {
+            let mut shut = None;
             while !halt.is_cancelled() && under_way.len() < self.inner.link.lock().window() {
+                // First the permit, then what it is for: so what is made while requests are scarce goes with the next one.
+                let permit = match self.permit() {
+                    Ok(permit) => permit,
+                    Err(until) => {
+                        shut = Some(until);
+                        break;
+                    }
+                };
                 let (engine, cloud, halt) = (self.clone(), cloud.clone(), halt.clone());
                 if let Some(shipment) = packed.pop_front() {
-                    under_way.spawn(engine.ship(cloud, shipment, halt));
+                    under_way.spawn(engine.ship(cloud, shipment, permit, halt));
                     continue;
                 }
                 let due = self.due(&busy)?;
@@ -64,9 +76,28 @@ impl Engine {
                     break;
                 }
                 busy.extend(due.iter().cloned());
-                under_way.spawn(engine.carry(cloud, due, halt));
+                under_way.spawn(engine.carry(cloud, due, permit, halt));
             }
-            let Some(joined) = stop.or_abandoned(under_way.join_next()).await else {
+            let nothing_left = || Ok::<_, Unavailable>(packed.is_empty() && !self.has_due()?);
+            if let Some(shut) = shut
+                && under_way.is_empty()
+            {
+                if nothing_left()? {
+                    break;
+                }
+                if let Err(error) = self.until_open(shut, &halt).await {
+                    self.link_failed(&error, 0);
+                    trouble.get_or_insert(error);
+                    break;
+                }
+                continue;
+            }
+            let joined = tokio::select! {
+                joined = stop.or_abandoned(under_way.join_next()) => joined,
+                // Another request may be made meanwhile.
+                () = self.opened(shut) => continue,
+            };
+            let Some(joined) = joined else {
                 break;
             };
             let returned = match joined {
@@ -103,6 +134,7 @@ impl Engine {
         self,
         cloud: Client,
         due: Vec<EntityKey>,
+        permit: Permit,
         halt: CancellationToken,
     ) -> Result<Returned, Unavailable> {
         let mut counted = Progress::default();
@@ -111,7 +143,7 @@ impl Engine {
         let kept: HashSet<&EntityKey> = packed.iter().flat_map(Shipment::keys).collect();
         let free = due.iter().filter(|key| !kept.contains(key)).cloned().collect();
         let mut returned = match packed.pop_front() {
-            Some(first) => self.ship(cloud, first, halt).await?,
+            Some(first) => self.ship(cloud, first, permit, halt).await?,
             None => Returned {
                 free: Vec::new(),
                 packed: Vec::new(),
@@ -132,6 +164,7 @@ impl Engine {
         self,
         cloud: Client,
         shipment: Shipment,
+        permit: Permit,
         halt: CancellationToken,
     ) -> Result<Returned, Unavailable> {
         let keys: Vec<EntityKey> = shipment.keys().cloned().collect();
@@ -139,8 +172,9 @@ impl Engine {
         let next = if halt.is_cancelled() {
             Next::Go
         } else {
-            let answer = shipment.send(&cloud, self.now()).await;
-            self.answered(&cloud, shipment, answer, &mut counted).await?
+            let answer = permit.spend(shipment.send(&cloud, self.now())).await;
+            self.answered(&cloud, shipment, answer, &halt, &mut counted)
+                .await?
         };
         let (free, packed, stop) = match next {
             Next::Go => (keys, Vec::new(), None),
@@ -164,6 +198,7 @@ impl Engine {
         cloud: &Client,
         shipment: Shipment,
         answer: Result<(Vec<Said>, Option<Timing>), LinkError>,
+        halt: &CancellationToken,
         progress: &mut Progress,
     ) -> Result<Next, Unavailable> {
         let error = match answer {
@@ -179,30 +214,39 @@ impl Engine {
             tracing::info!(%error, items = shipment.parcels.len(), "the cloud refuses a request");
             return match shipment.split() {
                 Ok((first, second)) => Ok(Next::Again(first, second)),
-                Err(alone) => {
-                    let outcome = Outcome::Failed {
-                        error: error.to_string(),
-                        retryable: true,
-                    };
-                    let said = Said {
-                        outcome,
-                        update: None,
-                    };
-                    self.absorb(alone, vec![said], progress).await?;
-                    Ok(Next::Go)
-                }
+                Err(alone) => self.refused(alone, error.to_string(), progress).await,
             };
         }
-        let alone = shipment.parcels.len() == 1 && matches!(error, LinkError::Server { .. });
-        if alone && let Ok(pong) = cloud.ping().await {
-            // The cloud is well; it is this document that it cannot bear. It waits, the others flow.
-            self.heard(pong.timing);
-            self.postpone(&shipment.parcels[0], &error).await?;
-            progress.error = Some(error.to_string());
-            return Ok(Next::Go);
+        match self.fault(cloud, &shipment, &error, halt).await {
+            Fault::Call => self.refused(shipment, daily::explain(&error), progress).await,
+            Fault::Item => {
+                self.postpone(&shipment.parcels[0], &error).await?;
+                progress.error = Some(error.to_string());
+                Ok(Next::Go)
+            }
+            Fault::Line => {
+                self.link_failed(&error, shipment.parcels.len());
+                Ok(Next::Stop(error))
+            }
         }
-        self.link_failed(&error, shipment.parcels.len());
-        Ok(Next::Stop(error))
+    }
+
+    /// The cloud refuses a parcel that was sent alone: that uses up a retry.
+    async fn refused(
+        &self,
+        alone: Shipment,
+        error: String,
+        progress: &mut Progress,
+    ) -> Result<Next, Unavailable> {
+        let said = Said {
+            outcome: Outcome::Failed {
+                error,
+                retryable: true,
+            },
+            update: None,
+        };
+        self.absorb(alone, vec![said], progress).await?;
+        Ok(Next::Go)
     }
 
     /// Takes the cloud's answers into the entities, in one commit.

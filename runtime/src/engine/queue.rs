@@ -7,6 +7,7 @@ use crate::store::rows::{ItemRow, RowError};
 use crate::store::{Direction, keys};
 use selaras_core::item::ItemState;
 use selaras_core::push::{give_up, retry};
+use selaras_core::resync::Scope;
 
 /// Items put back in one commit.
 const BATCH: usize = 200;
@@ -87,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Gives an item up: it is not sent any more, and its record is marked as diverged.
+    /// Gives an item up: it is not sent any more, its record is marked as diverged, and the entity is fetched again.
     ///
     /// # Errors
     /// See [`RetryError`].
@@ -95,6 +96,7 @@ impl Engine {
         let row = self.item(id)?;
         loop {
             let settings = self.settings();
+            let pulls = settings.sync.pull_enabled;
             let mut tx = Tx::new(&self.inner.rows, &settings);
             let entity = tx.entity(&row.key, Load::Whole).map_err(Unavailable::from)?;
             let attempted = entity
@@ -111,8 +113,22 @@ impl Engine {
             if give_up(entity, row.item.order).is_none() {
                 return Err(RetryError::NotFound(id.to_owned()));
             }
+            // What the cloud was never told of it need not be asked.
+            let asks = pulls && (entity.record.cloud_id.is_some() || entity.record.create_sent);
+            let asking = match asks {
+                true => Some(self.asking(Scope::of_entity(row.key.clone())).await),
+                false => None,
+            };
+            if let Some(asking) = &asking {
+                asking.put(&mut tx.batch);
+            }
             match tx.commit().await {
-                Ok(_) => break,
+                Ok(_) => {
+                    if let Some(asking) = asking {
+                        self.asked(asking);
+                    }
+                    break;
+                }
                 Err(TxError::Unavailable(error)) => return Err(error.into()),
                 Err(TxError::Raced(_) | TxError::Refused) => {}
             }

@@ -101,12 +101,8 @@ impl Engine {
                 code: failure.code.as_str().to_owned(),
                 message: failure.message,
             })?;
-        Ok(Contest {
-            before,
-            update,
-            seen,
-            open: Some(conflict),
-        })
+        let time = &self.inner.time;
+        Ok(Contest::new(before, update, seen, Some(conflict), time))
     }
 
     async fn answer(
@@ -151,14 +147,14 @@ impl Engine {
             }
             (name, None) => {
                 let lookup = Arc::new(StoreLookup::new(self.inner.rows.clone(), self.inner.time.clone()));
-                let cx = context(&settings, &binding, now);
-                let case = contest.case(&self.inner.time);
-                let decided = self.inner.host.resolve(name, cx, case, lookup).await;
+                let cx = context(&settings, &binding, name, now);
+                let case = contest.case();
+                let decided = self.inner.host.resolve(name, cx.clone(), case, lookup).await;
                 if let Err(failure) = &decided.outcome {
                     let (code, message) = (failure.code.as_str().to_owned(), failure.message.clone());
                     return Err(ResolveError::Plugin { code, message });
                 }
-                Asked::by_strategy(&binding, decided, now)
+                Asked::by_strategy(&cx, decided, now)
             }
         };
         if asked.decision == Decision::Defer {

@@ -1,10 +1,11 @@
 //! What need not be kept for ever is removed: logs, decided conflicts, documents of tombstones, keys that make repeats
-//! harmless, and the feed's old entries. A task of its own, soon after the start and then hourly, in small commits, so that
+//! harmless, broadcasts, and the feed's old entries. A task of its own, soon after the start and then hourly, in small commits, so that
 //! intake and runs are not slowed.
 //!
 //! What waits for the cloud or for a person is never removed. Ages are only judged when the time is known: a clock that is
 //! wrong by years must not empty anything. Bounds in number hold at any time.
 
+mod broadcasts;
 mod feed;
 mod history;
 mod memory;
@@ -13,6 +14,7 @@ mod tombstones;
 
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
+use crate::engine::broadcast::MOST as MOST_BROADCASTS;
 use crate::store::rows::Rows;
 use parking_lot::Mutex;
 use selaras_core::stamp::Millis;
@@ -72,6 +74,7 @@ pub(super) struct Tidied {
     keys: u64,
     webhooks: u64,
     feed: u64,
+    broadcasts: u64,
 }
 
 impl Engine {
@@ -96,8 +99,18 @@ impl Engine {
                         keys,
                         webhooks,
                         feed,
+                        broadcasts,
                     } = tidied;
-                    tracing::info!(logs, conflicts, tombstones, keys, webhooks, feed, "tidied up");
+                    tracing::info!(
+                        logs,
+                        conflicts,
+                        tombstones,
+                        keys,
+                        webhooks,
+                        feed,
+                        broadcasts,
+                        "tidied up"
+                    );
                 }
                 Err(error) => tracing::error!(%error, "tidying up was not finished; the next round goes on"),
             }
@@ -118,6 +131,9 @@ impl Engine {
                 )
                 .await?,
             webhooks: self.tidy_webhooks(most_webhooks, now, stop).await?,
+            broadcasts: self
+                .tidy_broadcasts(MOST_BROADCASTS, before(24 * sync.feed_retention_days), stop)
+                .await?,
             ..Tidied::default()
         };
         if let (Some(logs), Some(conflicts), Some(tombstones), Some(repeats), Some(changes)) = (

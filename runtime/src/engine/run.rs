@@ -1,12 +1,14 @@
 //! One run: pull, decide, push, and again while something came of it, within a deadline.
 
+use crate::cloud::{Client, Timing};
 use crate::engine::Engine;
 use crate::engine::api::{RunReport, RunStatus, Unavailable};
 use crate::engine::progress::Progress;
 use crate::engine::push::Trouble;
+use crate::engine::time::BOOTS;
 use crate::store::Batch;
+use crate::store::keys;
 use crate::store::rows::{put, put_meta};
-use crate::{cloud::Timing, store::keys};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -76,8 +78,9 @@ impl Engine {
         let deadline = Duration::from_secs(u64::from(settings.sync.run_timeout_seconds));
         let token = shutdown.child_token();
         let stop = Stop::new(token.clone());
+        let before = settings.cloud.as_ref().map(|cloud| cloud.traffic());
         let outcome = {
-            let work = self.rounds(purpose, again, &stop, &mut progress);
+            let work = self.rounds(settings.cloud.clone(), purpose, again, &stop, &mut progress);
             tokio::pin!(work);
             tokio::select! {
                 biased;
@@ -88,6 +91,9 @@ impl Engine {
                 }
             }
         };
+        if let (Some(cloud), Some(before)) = (&settings.cloud, before) {
+            progress.traffic = cloud.traffic().since(before);
+        }
         let stopped = match outcome {
             Ok(()) if stop.is_set() => {
                 progress.error.get_or_insert_with(|| {
@@ -112,19 +118,20 @@ impl Engine {
 
     async fn rounds(
         &self,
+        cloud: Option<Client>,
         purpose: Purpose,
         again: &AtomicBool,
         stop: &Stop,
         progress: &mut Progress,
     ) -> Result<(), Trouble> {
         let settings = self.settings();
-        let Some(cloud) = settings.cloud.clone() else {
+        let Some(cloud) = cloud else {
             return Err(Trouble::Store(Unavailable::Store(
                 "no cloud is configured".to_owned(),
             )));
         };
         if self.inner.link.lock().is_doubtful() && purpose == Purpose::Changes {
-            self.probe(&cloud).await?;
+            self.probe(&cloud, stop).await?;
         }
         let clock = self.inner.time.clock();
         // A pull that fails is not tried again for each change.
@@ -137,6 +144,9 @@ impl Engine {
                     .saturating_sub(self.inner.pulled_at.load(Ordering::Relaxed))
                     > PULL_AT_LEAST_MS
                 || self.inner.pulled_at.load(Ordering::Relaxed) == 0);
+        pulls |= settings.sync.pull_enabled
+            && self.lists_instead_of_pulling()
+            && self.inner.pull_failures.load(Ordering::Relaxed) == 0;
         let mut pull_trouble = None;
         for _ in 0..MOST_ROUNDS {
             if stop.is_set() {
@@ -167,12 +177,21 @@ impl Engine {
             if self.holds_pushes(&settings, pull_trouble.as_ref()) {
                 break;
             }
+            let goes_on = match self.fetch_on(&cloud, again, stop, progress).await {
+                Ok(goes_on) => goes_on,
+                Err(Trouble::Link(error)) if error.stops_only_this_call() => {
+                    tracing::warn!(%error, "what is fetched again cannot be fetched now");
+                    pull_trouble.get_or_insert(error);
+                    false
+                }
+                Err(trouble) => return Err(trouble),
+            };
             self.push(&cloud, stop, progress).await?;
             let tally = self.decide_all(|| stop.is_set()).await?;
             progress.decided(tally);
             self.tell(&cloud, stop).await?;
             let wants_pull = std::mem::take(&mut progress.wants_pull);
-            let more = again.load(Ordering::Relaxed) || wants_pull || tally.settled > 0;
+            let more = again.load(Ordering::Relaxed) || wants_pull || tally.settled > 0 || goes_on;
             if !more {
                 break;
             }
@@ -181,9 +200,41 @@ impl Engine {
         pull_trouble.map_or(Ok(()), |error| Err(Trouble::Link(error)))
     }
 
+    /// Goes on with what is fetched again, until it is done (false) or others go first: each page gives way to what is to be
+    /// pushed and to who asks for a run.
+    async fn fetch_on(
+        &self,
+        cloud: &Client,
+        again: &AtomicBool,
+        stop: &Stop,
+        progress: &mut Progress,
+    ) -> Result<bool, Trouble> {
+        if self.resync_left_ms() != Some(0) || self.lists_instead_of_pulling() {
+            return Ok(false);
+        }
+        let gives_way = || again.load(Ordering::Relaxed) || self.has_ready();
+        match self.fetch_again(cloud, stop, progress, gives_way).await {
+            Ok(over) => {
+                self.resync_went_on();
+                Ok(!over)
+            }
+            Err(Trouble::Link(error)) => {
+                self.resync_failed(&error).await?;
+                if !error.stops_only_this_call() {
+                    self.link_failed(&error, 0);
+                }
+                Err(Trouble::Link(error))
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Asks a line in doubt with a call that costs little.
-    async fn probe(&self, cloud: &crate::cloud::Client) -> Result<(), Trouble> {
-        match cloud.ping().await {
+    async fn probe(&self, cloud: &Client, stop: &Stop) -> Result<(), Trouble> {
+        let Some(answer) = self.ask(&stop.child(), cloud.ping()).await else {
+            return Ok(());
+        };
+        match answer {
             Ok(answer) => {
                 self.heard(answer.timing);
                 Ok(())
@@ -229,6 +280,7 @@ impl Engine {
                 &row,
             );
         }
+        self.keep_the_time().await?;
         let idle = progress.push_ok + progress.pull_ok == 0;
         let repeats = self.remember(report, &mut batch) && stopped && idle;
         // The same failure once more is one line in the log, not one a minute.
@@ -236,6 +288,32 @@ impl Engine {
             return Ok(());
         }
         self.inner.rows.store().commit(batch).await.map(|_| ())
+    }
+
+    /// Keeps what was learned of the time, whatever else came of the run.
+    async fn keep_the_time(&self) -> Result<(), crate::store::CommitError> {
+        let time = &self.inner.time;
+        let mut batch = Batch::new();
+        let boots = time.unkept_boots();
+        if let Some(boots) = &boots {
+            put_meta(&mut batch, BOOTS, boots);
+        }
+        let known = self.inner.last_run.lock().offset;
+        let is_new = |offset: &i64| known.is_none_or(|known| (known - offset).abs() > 2_000);
+        let offset = time.offset_ms().filter(is_new);
+        if let Some(offset) = offset {
+            put_meta(&mut batch, "clock_offset_ms", &offset);
+        }
+        if batch.changes_nothing() {
+            return Ok(());
+        }
+        self.inner.rows.store().commit(batch).await?;
+        if boots.is_some() {
+            time.kept_boots();
+        }
+        let mut last = self.inner.last_run.lock();
+        last.offset = offset.or(last.offset);
+        Ok(())
     }
 
     /// Notes what status shows of the last run. True: it ended with the same error as the one before.
@@ -251,13 +329,6 @@ impl Engine {
                 last.stored_at = Some(now);
                 put_meta(batch, "last_sync_at", &now);
             }
-        }
-        let offset = self.inner.time.offset_ms();
-        if let Some(offset) =
-            offset.filter(|offset| last.offset.is_none_or(|old| (old - offset).abs() > 2_000))
-        {
-            last.offset = Some(offset);
-            put_meta(batch, "clock_offset_ms", &offset);
         }
         repeats
     }

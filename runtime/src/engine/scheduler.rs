@@ -177,7 +177,8 @@ impl Engine {
         }
         let now = self.mono_ms();
         let link = self.inner.link.lock();
-        if purpose == Purpose::Full && !link.is_doubtful() {
+        let paused = link.is_doubtful() || link.quiet_ms(now).is_some();
+        if purpose == Purpose::Full && !paused {
             let interval = u64::from(self.settings().outlet.sync_interval_minutes) * 60_000;
             let backoff = Backoff {
                 initial_ms: FIRST_RETRY_MS,
@@ -189,8 +190,8 @@ impl Engine {
                     0 => interval,
                     failures => backoff.ceiling_ms(failures),
                 };
-        } else if link.is_doubtful() {
-            // Probed when the pause ends.
+        } else if paused {
+            // It goes on when the pause ends; a line in doubt is probed then.
             plan.rest_at = Some(now);
         }
         drop(link);
@@ -209,7 +210,8 @@ impl Engine {
         let rest = now + if moved { 0 } else { REST_MS };
         let ready = self.has_ready().then_some(rest);
         let retry = self.next_retry_ms().map(|left| rest.max(now + left));
-        plan.rest_at = [plan.rest_at, ready, retry].into_iter().flatten().min();
+        let fetch = self.resync_left_ms().map(|left| rest.max(now + left));
+        plan.rest_at = [plan.rest_at, ready, retry, fetch].into_iter().flatten().min();
     }
 
     /// Why no run can be made now.
@@ -222,7 +224,7 @@ impl Engine {
         } else {
             let pause = {
                 let link = self.inner.link.lock();
-                link.pause_ms(self.mono_ms()).filter(|_| link.is_rate_limited())
+                link.quiet_ms(self.mono_ms())
             };
             // What the cloud asked for is kept, also when a person is impatient.
             match pause {

@@ -4,8 +4,10 @@ use crate::cloud::{ApiKey, Client, CloudConfig};
 use crate::engine::api::{Binding, BindingPatch, Outlet, Route, SyncSettings};
 use crate::engine::tx::empty_object;
 use parking_lot::RwLock;
+use selaras_core::daily;
 use selaras_core::id::EntityType;
 use selaras_core::json::Doc;
+use selaras_core::share::default_priority;
 use selaras_core::stamp::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -175,6 +177,8 @@ impl Settings {
             .keys()
             .map(|name| (name.clone(), Arc::new(settings.resolve(name))))
             .collect();
+        let daily = Arc::new(crate::engine::daily::binding());
+        settings.resolved.insert(daily.cloud_type.clone(), daily);
         settings
     }
 
@@ -201,18 +205,24 @@ impl Settings {
 
     /// What intake needs of the type's binding.
     pub fn rules(&self, entity_type: &EntityType) -> Rules {
-        self.resolved
-            .get(entity_type.as_str())
-            .map_or(self.default_rules, |binding| rules_of(binding))
+        if let Some(binding) = self.resolved.get(entity_type.as_str()) {
+            return rules_of(binding);
+        }
+        let said = self.bindings.get(DEFAULT_TYPE).and_then(|stored| stored.priority);
+        Rules {
+            priority: said.unwrap_or_else(|| default_priority(entity_type.as_str())),
+            ..self.default_rules
+        }
     }
 
-    /// The type that a wire name (of an item, or a webhook) means.
+    /// The type that a wire name (of an item, or a webhook) means. Daily summaries only go to the cloud.
     pub fn type_of_wire(&self, cloud_type: &str) -> Option<EntityType> {
         let bound = self
             .resolved
             .iter()
             .find(|(name, b)| *name != DEFAULT_TYPE && b.cloud_type == cloud_type);
-        EntityType::parse(bound.map_or(cloud_type, |(name, _)| name)).ok()
+        let found = EntityType::parse(bound.map_or(cloud_type, |(name, _)| name)).ok();
+        found.filter(|found| found.as_str() != daily::TYPE)
     }
 
     /// The type that a collection of `updates` means.
@@ -222,7 +232,9 @@ impl Settings {
             .iter()
             .find(|(name, b)| *name != DEFAULT_TYPE && b.collection == collection);
         match bound {
-            Some((name, _)) => EntityType::parse(name).ok(),
+            Some((name, _)) => EntityType::parse(name)
+                .ok()
+                .filter(|found| found.as_str() != daily::TYPE),
             None => self.type_of_wire(&singular(collection)),
         }
     }
@@ -255,7 +267,7 @@ impl Settings {
             collection: String::new(),
             route: Route::Batch,
             coalesce: true,
-            priority: 5,
+            priority: default_priority(entity_type),
             max_document_bytes: 256 * 1024,
         };
         for name in [DEFAULT_TYPE, entity_type] {

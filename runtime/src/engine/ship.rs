@@ -27,13 +27,24 @@ pub struct Parcel {
     pub entity: Option<Entity>,
 }
 
+/// The call that a request is made by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `sync/batch`.
+    Batch,
+    /// The collection's own, for one document.
+    Document(String),
+    /// `analytics/daily`, for one day.
+    Daily,
+}
+
 /// What one request carries.
 #[derive(Debug)]
 pub struct Shipment {
     /// At most one of each entity.
     pub parcels: Vec<Parcel>,
-    /// None: `sync/batch`; else the collection's per-document endpoint.
-    pub endpoint: Option<String>,
+    /// Where it goes.
+    pub endpoint: Endpoint,
 }
 
 /// What the cloud said of one parcel.
@@ -45,27 +56,43 @@ pub struct Said {
     pub update: Option<Update>,
 }
 
+impl Said {
+    fn success(cloud_id: Option<CloudId>, version: Option<u64>) -> Self {
+        Self {
+            outcome: Outcome::Success { cloud_id, version },
+            update: None,
+        }
+    }
+}
+
 impl Shipment {
     /// Puts parcels into as few requests as their routes allow. Deletes have no endpoint of their own.
     pub fn pack(parcels: Vec<(Parcel, Route, String)>) -> Vec<Self> {
         let mut batch = Vec::new();
         let mut shipments = Vec::new();
         for (parcel, route, collection) in parcels {
-            if route == Route::Document && parcel.push.operation != "delete" {
-                shipments.push(Self {
-                    parcels: vec![parcel],
-                    endpoint: Some(collection),
-                });
-            } else {
-                batch.push(parcel);
-            }
+            let endpoint = match route {
+                Route::Document if parcel.push.operation != "delete" => Endpoint::Document(collection),
+                Route::Daily => Endpoint::Daily,
+                Route::Batch | Route::Document => {
+                    batch.push(parcel);
+                    continue;
+                }
+            };
+            shipments.push(Self {
+                parcels: vec![parcel],
+                endpoint,
+            });
         }
+        // In the order of acceptance: what refers to another entity comes after it where both are in one batch.
+        let order = |parcel: &Parcel| parcel.entity.as_ref()?.head().map(|head| head.order);
+        batch.sort_by_key(order);
         if !batch.is_empty() {
             shipments.insert(
                 0,
                 Self {
                     parcels: batch,
-                    endpoint: None,
+                    endpoint: Endpoint::Batch,
                 },
             );
         }
@@ -93,29 +120,33 @@ impl Shipment {
         ))
     }
 
-    /// Sends it. Cancelled, it leaves open whether the cloud acted; the attempt is durable by then.
+    /// Sends it, in one request. Cancelled, it leaves open whether the cloud acted; the attempt is durable by then.
     ///
     /// # Errors
     /// When the answer decides nothing.
     pub async fn send(&self, cloud: &Client, now: Millis) -> Result<(Vec<Said>, Option<Timing>), LinkError> {
-        let Some(collection) = &self.endpoint else {
-            let items = self.parcels.iter().map(|parcel| &parcel.push);
-            let Answer { value, timing } = cloud.push_batch(items, &now.to_rfc3339()).await?;
-            return Ok((self.read(value), timing));
-        };
         let mut said = Vec::with_capacity(self.parcels.len());
         let mut last = None;
-        for parcel in &self.parcels {
-            let Answer { value, timing } = cloud.push_document(collection, &parcel.push.data).await?;
-            last = timing;
-            let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
-            said.push(Said {
-                outcome: Outcome::Success {
-                    cloud_id,
-                    version: value.version,
-                },
-                update: None,
-            });
+        match &self.endpoint {
+            Endpoint::Batch => {
+                let items = self.parcels.iter().map(|parcel| &parcel.push);
+                let Answer { value, timing } = cloud.push_batch(items, &now.to_rfc3339()).await?;
+                return Ok((self.read(value), timing));
+            }
+            Endpoint::Document(collection) => {
+                for parcel in &self.parcels {
+                    let Answer { value, timing } = cloud.push_document(collection, &parcel.push.data).await?;
+                    last = timing;
+                    let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
+                    said.push(Said::success(cloud_id, value.version));
+                }
+            }
+            Endpoint::Daily => {
+                for parcel in &self.parcels {
+                    last = cloud.analytics_daily(&parcel.push.data).await?.timing;
+                    said.push(Said::success(None, None));
+                }
+            }
         }
         Ok((said, last))
     }

@@ -46,7 +46,11 @@ impl Engine {
                 continue;
             };
             if hint.required {
-                match cloud.resolve_conflict(&resolution).await {
+                let halt = stop.child();
+                let Some(answer) = self.ask(&halt, cloud.resolve_conflict(&resolution)).await else {
+                    return Ok(());
+                };
+                match answer {
                     Ok(answer) => self.heard(answer.timing),
                     // The cloud does not know this conflict, or not any more: nothing is left to be told.
                     Err(error @ (LinkError::NotFound(_) | LinkError::Gone | LinkError::Refused { .. })) => {

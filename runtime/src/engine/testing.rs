@@ -2,12 +2,14 @@
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::cloud::Client;
-use crate::engine::api::BackupPolicy;
+use crate::engine::api::{Actor, BackupPolicy, Change, Intent, Precondition};
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
 use crate::plugin::{Host, HostConfig, Limits};
 use crate::store::rows::Rows;
 use crate::store::{MemoryStore, Store};
+use selaras_core::id::EntityKey;
+use selaras_core::json::Doc;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -50,4 +52,20 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         shutdown: CancellationToken::new(),
     });
     engine.unwrap()
+}
+
+/// An app puts a document. Answers the version it got.
+pub(crate) async fn put(engine: &Engine, key: EntityKey, doc: &str) -> u64 {
+    let change = Change {
+        key,
+        intent: Intent::Put(Doc::parse(doc).unwrap()),
+        precondition: Precondition::None,
+        updated_at: None,
+        change_id: None,
+    };
+    let actor = Actor {
+        id: "app".to_owned(),
+        token_id: None,
+    };
+    engine.change(change, None, &actor).await.unwrap().version
 }

@@ -3,22 +3,29 @@
 use crate::clock::Clock;
 use parking_lot::Mutex;
 use selaras_core::id::ulid;
-use selaras_core::offset::{Measured, Reading, Stamp, Timeline};
+use selaras_core::offset::{Boot, Measured, Reading, Stamp, Timeline};
 use selaras_core::stamp::Millis;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The name of the row with the boots that were measured.
+pub const BOOTS: &str = "clock_boots";
 
 /// Corrected time (rule 17).
 pub struct Time {
     clock: Arc<dyn Clock>,
     timeline: Mutex<Timeline>,
+    /// What this boot has measured is in the store.
+    is_kept: AtomicBool,
 }
 
 impl Time {
-    /// Time by `clock`, beginning with the offset that an earlier process measured.
-    pub fn new(clock: Arc<dyn Clock>, offset_ms: Option<i64>) -> Self {
+    /// Time by `clock`, beginning with the offset that an earlier process measured, and what earlier boots did.
+    pub fn new(clock: Arc<dyn Clock>, offset_ms: Option<i64>, boots: Vec<Boot>) -> Self {
         Self {
             clock,
-            timeline: Mutex::new(Timeline::new(offset_ms)),
+            timeline: Mutex::new(Timeline::new(offset_ms).with_boots(boots)),
+            is_kept: AtomicBool::new(false),
         }
     }
 
@@ -67,6 +74,19 @@ impl Time {
     /// Takes the cloud's `Date` of one round trip into account.
     pub fn measure(&self, sent: Reading, received: Reading, date: Millis) -> Measured {
         self.timeline.lock().measure(sent, received, date)
+    }
+
+    /// The boots that were measured, as long as this one is not kept with them.
+    pub fn unkept_boots(&self) -> Option<Vec<Boot>> {
+        match self.is_kept.load(Ordering::Relaxed) {
+            true => None,
+            false => self.timeline.lock().boots(),
+        }
+    }
+
+    /// They are in the store.
+    pub fn kept_boots(&self) {
+        self.is_kept.store(true, Ordering::Relaxed);
     }
 
     /// A number nobody can foresee.

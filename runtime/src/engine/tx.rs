@@ -5,6 +5,7 @@ use crate::engine::api::Unavailable;
 use crate::engine::settings::Settings;
 use crate::store::entity_rows::write_entity;
 use crate::store::rows::{FeedRow, RowError, Rows};
+use crate::store::seen::put_written;
 use crate::store::{Batch, CommitError, Committed, StoreError};
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
@@ -77,6 +78,8 @@ pub struct Tx<'a> {
     released: HashSet<CloudId>,
     /// Cloud ids that were asked for, and no record had them.
     free: HashSet<(EntityType, CloudId)>,
+    /// It takes in a page of a listing, which marks all that it shows by itself.
+    pub is_listed: bool,
     /// The caller's own writes, preconditions and feed entries.
     pub batch: Batch,
 }
@@ -93,6 +96,7 @@ impl<'a> Tx<'a> {
             named: HashMap::new(),
             released: HashSet::new(),
             free: HashSet::new(),
+            is_listed: false,
             batch: Batch::new(),
         }
     }
@@ -189,12 +193,14 @@ impl<'a> Tx<'a> {
             entities,
             released,
             free,
+            is_listed,
             mut batch,
             ..
         } = self;
         let own = batch.expects.len();
         let mut owners = Vec::new();
         let mut sealed = Vec::with_capacity(entities.len());
+        let listing = rows.listing().filter(|_| !is_listed);
         for (before, mut after) in entities {
             let key = after.key.clone();
             // A row that came since then fails the commit, and it is looked at again.
@@ -207,6 +213,9 @@ impl<'a> Tx<'a> {
             };
             let priority = settings.rules(&key.entity_type).priority;
             let expects = write_entity(&mut batch, &before, &mut after, priority, owns);
+            if let Some(listing) = listing.filter(|_| expects > 0) {
+                put_written(&mut batch, listing, &after.key);
+            }
             owners.extend(std::iter::repeat_n(sealed.len(), expects));
             sealed.push(after);
         }

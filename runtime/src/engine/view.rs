@@ -4,7 +4,7 @@
 mod history;
 mod queue;
 
-pub use history::conflict_view;
+pub use history::{conflict_view, decision_word};
 
 use crate::engine::Engine;
 use crate::engine::api::{EntityView, Page, PageRequest, QueryError, Status, Unavailable};
@@ -121,6 +121,7 @@ impl Engine {
         };
         let now = self.mono_ms();
         let signals = &self.inner.signals;
+        let rate = self.rate_view();
         let last = self.inner.last_run.lock();
         Ok(Status {
             outlet_id: settings.outlet.outlet_id.clone(),
@@ -134,6 +135,7 @@ impl Engine {
             total_synced: count(Counter::Synced),
             last_error: last.error.clone(),
             online: self.inner.link.lock().online(),
+            rate,
             running: signals.is_running(),
             next_run_at: signals
                 .next_at()
@@ -144,6 +146,7 @@ impl Engine {
                 .find(|row| row.item.state != ItemState::Failed)
                 .map(|row| row.item.created_at),
             checkpoint: if serves { self.checkpoint()? } else { None },
+            resync: self.resyncing(),
             clock_offset_ms: self.inner.time.offset_ms(),
             plugin_problems: self.inner.plugin_problems.clone(),
             rewound: self.went_back(),

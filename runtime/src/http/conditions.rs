@@ -59,9 +59,13 @@ pub(crate) fn idempotency(
     path: &str,
     body: &[u8],
 ) -> Result<Option<Idempotency>, ApiError> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+    let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = sent.next() else {
         return Ok(None);
     };
+    if sent.any(|other| other != value) {
+        return Err(bad("Idempotency-Key", "was sent twice with different values"));
+    }
     let key = value
         .to_str()
         .ok()
@@ -166,9 +170,19 @@ mod tests {
     }
 
     #[test]
-    fn an_overlong_idempotency_key_is_refused() {
-        let sent = headers(&[(IDEMPOTENCY_KEY, "k".repeat(129).as_str())]);
-        assert!(idempotency(&sent, &Method::PUT, "/a", b"").is_err());
+    fn an_idempotency_key_that_is_empty_overlong_or_two_is_refused() {
+        let overlong = "k".repeat(129);
+        for bad in [&[""][..], &[overlong.as_str()], &["k-1", "k-2"]] {
+            let sent = bad
+                .iter()
+                .map(|key| (IDEMPOTENCY_KEY, HeaderValue::from_str(key).unwrap()));
+            let mut several = HeaderMap::new();
+            for (name, value) in sent {
+                several.append(name, value);
+            }
+            let error = idempotency(&several, &Method::PUT, "/a", b"").unwrap_err();
+            assert_eq!((error.status().as_u16(), error.code()), (400, "invalid_header"));
+        }
         assert_eq!(
             idempotency(&HeaderMap::new(), &Method::PUT, "/a", b"").unwrap(),
             None

@@ -42,6 +42,15 @@ struct List<'a, T> {
     next_cursor: Option<String>,
 }
 
+#[derive(Serialize)]
+struct Page<'a, T> {
+    success: bool,
+    message: &'a str,
+    data: T,
+    count: usize,
+    next_cursor: Option<String>,
+}
+
 /// 200 with `data`.
 pub(crate) fn ok(message: &str, data: impl Serialize) -> Response {
     with_status(StatusCode::OK, message, data)
@@ -68,6 +77,25 @@ pub(crate) fn list<T: Serialize>(message: &str, data: &[T], next_cursor: Option<
             message,
             count: data.len(),
             data,
+            next_cursor,
+        },
+    )
+}
+
+/// 200 with one page of a list that has more to say than its elements.
+pub(crate) fn page(
+    message: &str,
+    data: impl Serialize,
+    count: usize,
+    next_cursor: Option<String>,
+) -> Response {
+    json(
+        StatusCode::OK,
+        &Page {
+            success: true,
+            message,
+            data,
+            count,
             next_cursor,
         },
     )

@@ -1,6 +1,8 @@
 //! The table of routes: the one place that says which method and path exist, who may use them and what they
 //! reach. The router is built from it, so nothing can be reached that is not in it.
 
+mod analytics;
+mod broadcasts;
 mod changes;
 mod config;
 mod conflicts;
@@ -9,7 +11,12 @@ mod health;
 mod login;
 mod plugins;
 mod queue;
+mod resync;
+mod simulate;
+mod stream;
 mod sync;
+
+pub(crate) use stream::MAX_STREAMS;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
 use crate::http::{ApiError, Shared, webhooks};
@@ -47,6 +54,10 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&delete, "/api/v1/entities/{type}/{id}",          WRITERS).to(entities::delete),
         e(&post,   "/api/v1/changes",                       WRITERS).to(changes::post),
         e(&get,    "/api/v1/changes",                       READERS).to(changes::feed),
+        e(&get,    "/api/v1/changes/stream",                READERS).to(stream::stream),
+        e(&get,    "/api/v1/broadcasts",                    READERS).to(broadcasts::list),
+        e(&get,    "/api/v1/broadcasts/{id}",               READERS).to(broadcasts::get),
+        e(&post,   "/api/v1/analytics/daily",               WRITERS).to(analytics::daily),
 
         e(&get,    "/api/v1/sync/status",                   OPERATORS).to(sync::status),
         e(&post,   "/api/v1/sync/trigger",                  OPERATORS).to(sync::trigger),
@@ -59,6 +70,8 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&get,    "/api/v1/sync/conflicts",                OPERATORS).to(conflicts::list),
         e(&get,    "/api/v1/sync/conflicts/{id}",           OPERATORS).to(conflicts::get),
         e(&post,   "/api/v1/sync/resolve/{id}",             OPERATORS).to(conflicts::resolve),
+        e(&post,   "/api/v1/sync/simulate",                 OPERATORS).to(simulate::post),
+        e(&post,   "/api/v1/sync/resync",                   OPERATORS).to(resync::resync),
 
         e(&get,    "/api/v1/config/outlet",                 ADMIN).to(config::outlet::get),
         e(&post,   "/api/v1/config/outlet",                 ADMIN).to(config::outlet::create),
@@ -76,6 +89,8 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&post,   "/api/v1/webhooks/cloud/delete",         Who::Cloud).to(webhooks::delete),
         e(&post,   "/api/v1/webhooks/cloud/conflict",       Who::Cloud).to(webhooks::conflict),
         e(&post,   "/api/v1/webhooks/cloud/bulk-update",    Who::Cloud).to(webhooks::bulk),
+        e(&post,   "/api/v1/webhooks/cloud/broadcast",      Who::Cloud).to(webhooks::broadcast),
+        e(&post,   "/api/v1/webhooks/cloud/config",         Who::Cloud).to(webhooks::config),
     ]
 }
 

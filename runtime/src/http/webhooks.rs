@@ -6,12 +6,13 @@
 mod body;
 mod dedup;
 mod fresh;
+mod notice;
 mod signature;
 
 pub(crate) use signature::Keys;
 
 use crate::engine::api::{Hook, HookOutcome, HookResult, Resolution};
-use crate::http::extract::{MAX_CHANGES_BYTES, read_body};
+use crate::http::extract::{MAX_CHANGES_BYTES, MAX_COMMAND_BYTES, read_body};
 use crate::http::{ApiError, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -32,6 +33,10 @@ pub(crate) enum Path {
     Conflict,
     /// `…/bulk-update`
     Bulk,
+    /// `…/broadcast`
+    Broadcast,
+    /// `…/config`
+    Config,
 }
 
 impl Path {
@@ -42,6 +47,16 @@ impl Path {
             Self::Delete => "delete",
             Self::Conflict => "conflict",
             Self::Bulk => "bulk-update",
+            Self::Broadcast => "broadcast",
+            Self::Config => "config",
+        }
+    }
+
+    /// The largest body.
+    fn max_bytes(self) -> usize {
+        match self {
+            Self::Update | Self::Delete | Self::Conflict | Self::Bulk => MAX_CHANGES_BYTES,
+            Self::Broadcast | Self::Config => MAX_COMMAND_BYTES,
         }
     }
 }
@@ -122,6 +137,18 @@ pub(crate) async fn bulk(State(http): State<Shared>, request: Request) -> Result
     Ok(reply::json(StatusCode::OK, &body))
 }
 
+/// `POST …/broadcast`.
+pub(crate) async fn broadcast(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
+    let (_, outcome) = receive(&http, request, Path::Broadcast).await?;
+    Ok(notice::broadcast_reply(&outcome))
+}
+
+/// `POST …/config`.
+pub(crate) async fn config(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
+    let (_, outcome) = receive(&http, request, Path::Config).await?;
+    Ok(notice::config_reply(&outcome))
+}
+
 const DUPLICATE: &str = "this came before: nothing was done again";
 
 #[derive(Serialize)]
@@ -196,7 +223,7 @@ async fn receive(
     path: Path,
 ) -> Result<(Option<String>, HookOutcome), ApiError> {
     let (parts, body) = request.into_parts();
-    let payload = read_body(http, body, MAX_CHANGES_BYTES).await?;
+    let payload = read_body(http, body, path.max_bytes()).await?;
     let keys = http.webhooks.configured()?;
     let proof = keys.verify(&parts.headers, payload.bytes())?;
     check_outlet(&parts.headers, http.engine.outlet_id().as_deref())?;
@@ -212,7 +239,7 @@ async fn receive(
     let hook = read.into_hook(&doc)?;
     let named = match &hook {
         Hook::Conflict(conflict) => conflict.conflict_id.clone(),
-        Hook::Update(_) | Hook::Bulk(_) => None,
+        Hook::Update(_) | Hook::Bulk(_) | Hook::Broadcast(_) | Hook::Config(_) => None,
     };
     Ok((named, http.engine.hook(hook, key).await?))
 }

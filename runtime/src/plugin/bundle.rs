@@ -14,6 +14,8 @@ mod tests {
         for name in [
             "catalog_mapper",
             "cloud_wins",
+            "counter_merge",
+            "field_merge",
             "local_wins",
             "manual",
             "newest_wins",

@@ -77,6 +77,22 @@ impl Machine {
         case: &Case,
         lookup: &Arc<dyn Lookup>,
     ) -> Decided {
+        let decided = self.rehearse(plugin, cx, case, lookup);
+        if matches!(plugin.door, Door::Strategy(_)) {
+            let failed = decided.outcome.is_err();
+            plugin.stats.count(decided.elapsed_us, decided.fuel, failed);
+        }
+        decided
+    }
+
+    /// The same for a trial: it does not count in what is told of the plugin.
+    pub(super) fn rehearse(
+        &self,
+        plugin: &Plugin,
+        cx: &CallContext,
+        case: &Case,
+        lookup: &Arc<dyn Lookup>,
+    ) -> Decided {
         let started = (self.monotonic_us)();
         let Door::Strategy(pre) = &plugin.door else {
             return Decided::without(&plugin.info.name, not_a(Kind::Strategy, &plugin.info.name));
@@ -88,7 +104,6 @@ impl Machine {
             traces,
         } = asked.unwrap_or_else(Asked::nothing);
         let elapsed_us = (self.monotonic_us)().saturating_sub(started);
-        plugin.stats.count(elapsed_us, fuel, outcome.is_err());
         Decided {
             outcome,
             plugin: plugin.info.name.clone(),

@@ -21,6 +21,17 @@ pub(super) mod at {
     pub const DOC_ID: u32 = 40 + 8;
 }
 
+/// Imports of all look-ups.
+pub(super) const LOOKUP: &str = r#"
+    (import "selaras:plugin/lookup@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
+    (import "selaras:plugin/lookup@0.1.0" "local-id" (func $local_id (param i32 i32 i32 i32 i32)))
+    (import "selaras:plugin/lookup@0.1.0" "cloud-id" (func $cloud_id (param i32 i32 i32 i32 i32)))"#;
+
+/// The component of [`Fixture::asks`], for tests above the host.
+pub(crate) fn asks() -> Vec<u8> {
+    Fixture::asks().build()
+}
+
 /// A component to be.
 #[derive(Clone)]
 pub(super) struct Fixture {
@@ -86,6 +97,27 @@ impl Fixture {
     /// A strategy whose `resolve` runs `call`.
     pub(super) fn strategy(name: &'static str, call: &str) -> Self {
         Self::new(false, name, call)
+    }
+
+    /// A strategy that merges to what it is answered about the entity itself, because of the outlet's id of the category
+    /// that the cloud calls `cloud-c1`; it asks for the cloud's id of the category `c9` too.
+    pub(super) fn asks() -> Self {
+        let key: String = (0..4)
+            .map(|n| format!("(i32.load offset={} (local.get $p)) ", at::CLOUD_KEY + 4 * n))
+            .collect();
+        let call = format!(
+            "(call $get {key} (i32.const 1024))
+             (call $local_id {{0}} {{1}} (i32.const 1200))
+             (call $cloud_id {{0}} {{2}} (i32.const 1216))
+             (call $verdict (i32.const 2)
+               (i32.load (i32.const {body})) (i32.load (i32.const {length}))
+               (i32.load (i32.const 1204)) (i32.load (i32.const 1208)))",
+            body = 1024 + 8 + 84,
+            length = 1024 + 8 + 88,
+        );
+        Self::strategy("asks", &call)
+            .imports(LOOKUP)
+            .texts(&["category", "cloud-c1", "c9"])
     }
 
     /// A mapper whose functions both run `call`.

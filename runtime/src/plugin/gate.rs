@@ -33,6 +33,9 @@ const MAX_ENTITY_TYPE_BYTES: usize = 128;
 /// Bytes of all attributes; a settings schema is the largest.
 const MAX_ATTRS_BYTES: usize = 64 << 10;
 
+/// The code by which plugins say that their settings cannot be used; the SDK's `Settings` answers with it.
+const INVALID_SETTINGS: &str = "invalid-settings";
+
 /// The self-test's clock: the same component passes or fails the same way on every day.
 pub(super) const SAMPLE_NOW_MS: u64 = 1_767_225_600_000;
 
@@ -254,24 +257,48 @@ fn is_name(name: &str) -> bool {
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
-/// One call on a sample. An error of its own is a fair answer; a trap, a time-out or nonsense is not.
+/// Calls on a sample. An error of its own is a fair answer; a trap, a time-out or nonsense is not.
 fn self_test(machine: &Machine, door: &Door, info: &PluginInfo) -> Result<(), Refusal> {
+    let unfair = |(what, failure): &(&str, Failure)| match failure.code {
+        FailureCode::Error => None,
+        _ => Some(Refusal::new(
+            RefusalCode::SelfTestFailed,
+            format!("{what} on a sample: {failure}"),
+        )),
+    };
+    let failures = on_samples(machine, door, info, "{}");
+    failures.iter().find_map(unfair).map_or(Ok(()), Err)
+}
+
+/// What a plugin says of settings that it cannot use. It is asked as in the self-test; one that does not look at its
+/// settings there has nothing to say.
+pub(super) fn settings_problem(machine: &Machine, plugin: &Plugin, settings: &str) -> Option<Failure> {
+    let failures = on_samples(machine, &plugin.door, &plugin.info, settings).into_iter();
+    let told = |failure: &Failure| {
+        failure
+            .own
+            .as_ref()
+            .is_some_and(|own| own.code == INVALID_SETTINGS)
+    };
+    failures.map(|(_, failure)| failure).find(told)
+}
+
+/// Calls on a sample with these settings; what failed, by the call.
+fn on_samples(
+    machine: &Machine,
+    door: &Door,
+    info: &PluginInfo,
+    settings: &str,
+) -> Vec<(&'static str, Failure)> {
     let ms = machine.limits.load_ms;
     let cx = CallContext {
         outlet_id: "self-test".into(),
         outlet_code: "TEST".into(),
         now_ms: SAMPLE_NOW_MS,
-        settings: "{}".into(),
+        settings: settings.into(),
     };
     let lookup: Arc<dyn Lookup> = Arc::new(NoLookup);
     let sample = |version, price: &str| sample(info, version, price);
-    let fair = |what: &str, failure: Failure| match failure.code {
-        FailureCode::Error => Ok(()),
-        _ => Err(Refusal::new(
-            RefusalCode::SelfTestFailed,
-            format!("{what} on a sample: {failure}"),
-        )),
-    };
     match door {
         Door::Strategy(pre) => {
             let case = Case {
@@ -282,18 +309,18 @@ fn self_test(machine: &Machine, door: &Door, info: &PluginInfo) -> Result<(), Re
             let asked = machine.ask_strategy(pre, &cx, &case, lookup, ms);
             asked
                 .outcome
-                .map(drop)
-                .or_else(|failure| fair("resolve", failure))
+                .err()
+                .map(|failure| ("resolve", failure))
+                .into_iter()
+                .collect()
         }
-        Door::Mapper(pre) => {
-            for (what, direction) in [("to-cloud", Direction::ToCloud), ("to-local", Direction::ToLocal)] {
-                machine
-                    .ask_mapper_once(pre, direction, &cx, &sample(1, "10.00"), &lookup, ms)
-                    .map(drop)
-                    .or_else(|failure| fair(what, failure))?;
-            }
-            Ok(())
-        }
+        Door::Mapper(pre) => [("to-cloud", Direction::ToCloud), ("to-local", Direction::ToLocal)]
+            .into_iter()
+            .filter_map(|(what, direction)| {
+                let asked = machine.ask_mapper_once(pre, direction, &cx, &sample(1, "10.00"), &lookup, ms);
+                asked.err().map(|failure| (what, failure))
+            })
+            .collect(),
     }
 }
 

@@ -15,7 +15,7 @@ use super::cache::Cache;
 use super::call::{Machine, Plugin, guarded};
 use super::engine;
 use super::error::{Failure, HostError, Refusal, RefusalCode};
-use super::gate::{Gate, PluginInfo};
+use super::gate::{self, Gate, PluginInfo};
 use super::limits::Limits;
 use super::registry::{PluginStatus, Registry, Source};
 use super::shape::Kind;
@@ -254,6 +254,32 @@ impl Host {
             cases.iter().map(one).collect()
         };
         self.on_a_thread(decide).await.unwrap_or_else(all)
+    }
+
+    /// Asks a strategy like [`Host::resolve`], for a trial: the call does not count in what is told of the plugin.
+    pub async fn rehearse(
+        &self,
+        name: &str,
+        cx: CallContext,
+        case: Case,
+        lookup: Arc<dyn Lookup>,
+    ) -> Decided {
+        let Some(plugin) = self.0.registry.find(name) else {
+            return Decided::without(name, no_plugin(name));
+        };
+        let machine = self.0.machine.clone();
+        let ask = move || machine.rehearse(&plugin, &cx, &case, &lookup);
+        self.on_a_thread(ask)
+            .await
+            .unwrap_or_else(|failure| Decided::without(name, failure))
+    }
+
+    /// What a plugin says of settings that it cannot use, asked on a sample. None: nothing, or there is no such plugin.
+    pub async fn settings_problem(&self, name: &str, settings: Arc<str>) -> Option<Failure> {
+        let plugin = self.0.registry.find(name)?;
+        let machine = self.0.machine.clone();
+        let ask = move || gate::settings_problem(&machine, &plugin, &settings);
+        self.on_a_thread(ask).await.ok().flatten()
     }
 
     /// Translates a batch with a mapper. One result each, in order; a document that breaks the mapper fails alone.

@@ -44,8 +44,12 @@ pub const HINT: u8 = b'j';
 pub const META: u8 = b'm';
 /// Bindings: type, or `*`.
 pub const BINDING: u8 = b'b';
+/// Broadcasts of the company: number.
+pub const BROADCAST: u8 = b'z';
 /// Users: id.
 pub const USER: u8 = b'u';
+/// Marks of entities that a listing has shown, or that were written meanwhile: see `seen`.
+pub const SEEN: u8 = b'S';
 
 /// A key of `kind` with a free name.
 pub fn named(kind: u8, name: &[u8]) -> Vec<u8> {

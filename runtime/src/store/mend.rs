@@ -12,6 +12,7 @@ use selaras_core::conflict::{Conflict, Phase};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::record::{Record, Slot, Standing};
+use selaras_core::share::default_priority;
 
 use super::{
     Batch, Direction, Store, StoreError,
@@ -25,8 +26,6 @@ use super::{
 const PAGE: usize = 256;
 /// Entities that are named in the report.
 const NAMED: usize = 20;
-/// The priority of a type that has none of its own.
-const PRIORITY: u8 = 5;
 
 /// Whether a key's row follows from others.
 pub(super) fn is_derived(key: &[u8]) -> bool {
@@ -175,7 +174,7 @@ impl Mending<'_> {
         record.conflict = record.conflict.filter(|id| self.open_conflicts.contains(id));
         let priority = match record.slot {
             Some(Slot::Ready { priority, .. }) => priority,
-            _ => PRIORITY,
+            _ => default_priority(key.entity_type.as_str()),
         };
         // As if nothing of it were written: all that follows is written.
         let before = Entity {

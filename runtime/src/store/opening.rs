@@ -9,12 +9,12 @@
 //! Rungs 2 to 5 leave the original in `quarantine/`. A store that holds less than was acknowledged says so (see
 //! [`rewound`](super::rewound)). It must not know what the rows mean; that is `mend`'s.
 
+mod journal;
 mod repair;
 
+pub use journal::Step;
+
 use std::{
-    fs::OpenOptions,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -42,18 +42,6 @@ const DEEP_BYTES: u64 = 128 << 20;
 /// The time a look may take, and what more a large store is given.
 const LOOK: Duration = Duration::from_secs(20);
 const LOOK_BYTES_A_SECOND: u64 = 4 << 20;
-/// The file in the data directory that keeps what opening had to do.
-const JOURNAL: &str = "recovery.log";
-
-/// Something that had to be done to open a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// When, by this machine's clock.
-    pub at: Millis,
-    /// What was found and done.
-    pub what: String,
-}
-
 /// What opening is given.
 #[derive(Clone)]
 pub struct OpeningParts {
@@ -314,24 +302,6 @@ impl Opening {
 
     fn now_ms(&self) -> u64 {
         u64::try_from((self.parts.now_ms)()).unwrap_or(0)
-    }
-
-    /// A step, told: in the log, and in the journal beside the store.
-    fn step(&self, what: String) -> Step {
-        let at = self.now();
-        tracing::error!(what, "opening the store");
-        let journal = self.parts.data_dir.join(JOURNAL);
-        let line = format!("{} {what}\n", at.to_rfc3339());
-        let written = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&journal)
-            .and_then(|mut file| file.write_all(line.as_bytes()));
-        if let Err(error) = written {
-            tracing::warn!(%error, file = %journal.display(), "this could not be written down");
-        }
-        Step { at, what }
     }
 }
 

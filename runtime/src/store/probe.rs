@@ -18,7 +18,7 @@ use super::{
     OpenError, StoreError,
     error::chain,
     mark,
-    sled::{files::Files, find_damage, inspect},
+    sled::{Scope, files::Files, find_damage, inspect},
 };
 
 /// How often an answer is looked for.
@@ -101,7 +101,8 @@ fn is_shortage(code: i32) -> bool {
     code == rustix::io::Errno::MFILE.raw_os_error() || code == rustix::io::Errno::NFILE.raw_os_error()
 }
 
-/// How a look is had: of the store in the directory, at all its entries (`deep`) or only its first row, within the time.
+/// How a look is had: of the store in the directory, at all its entries (`deep`) or only at its
+/// first row and what the engine reads to find that, within the time.
 pub type Prober = Arc<dyn Fn(&Path, bool, Duration) -> Result<Probed, Unusable> + Send + Sync>;
 
 /// Looks, in this process.
@@ -111,7 +112,8 @@ pub type Prober = Arc<dyn Fn(&Path, bool, Duration) -> Result<Probed, Unusable> 
 pub fn look(dir: &Path, deep: bool) -> Result<Probed, Unusable> {
     let files = Files::lock(dir)?;
     // Before the engine: what follows damage in its log it would forget, and make room of.
-    if deep && let Some(why) = find_damage(&files, mark::read(dir).as_ref())? {
+    let scope = if deep { Scope::All } else { Scope::SinceSnapshot };
+    if let Some(why) = find_damage(&files, mark::read(dir).as_ref(), scope)? {
         return Err(Unusable::Damaged(why));
     }
     Ok(inspect(&files, deep)?)

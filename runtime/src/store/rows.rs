@@ -12,6 +12,7 @@ use selaras_core::stamp::Millis;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The format of the rows written by this version.
 const FORMAT: u8 = 1;
@@ -173,12 +174,28 @@ pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, RowErr
 #[derive(Clone)]
 pub struct Rows {
     pub(super) store: Arc<dyn Store>,
+    /// See [`Rows::listing`].
+    listing: Arc<AtomicU64>,
 }
 
 impl Rows {
     /// Rows of this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self {
+            store,
+            listing: Arc::default(),
+        }
+    }
+
+    /// The number of the listing that is being taken in: every commit marks the entities it writes under it, see
+    /// [`seen`](crate::store::seen).
+    pub fn listing(&self) -> Option<u64> {
+        Some(self.listing.load(Ordering::SeqCst)).filter(|number| *number > 0)
+    }
+
+    /// A listing begins, or has ended. It may be asked for only after this.
+    pub fn set_listing(&self, number: Option<u64>) {
+        self.listing.store(number.unwrap_or(0), Ordering::SeqCst);
     }
 
     /// The store below.

@@ -3,8 +3,10 @@
 //! One tree. A group is one batch of it, then `flush`, then `sync_data` on a handle of our own, because sled's flush
 //! does not sync on Linux. It must not know what the rows mean; what a commit means is in `group.rs`.
 
+mod backend;
 mod chunks;
 mod damaged;
+mod engine;
 pub(super) mod files;
 mod fill;
 mod import;
@@ -12,41 +14,37 @@ mod rawlog;
 mod view;
 
 pub(super) use damaged::read_past_damage;
+pub(super) use engine::inspect;
 pub(super) use import::Complete;
 pub use import::Importer;
-pub(super) use rawlog::{find_damage, read_raw};
+pub(super) use rawlog::{Scope, find_damage, read_raw};
 
 use std::{
-    collections::BTreeMap,
-    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
 };
 
-use ::sled::{Db, IVec, Mode};
+use ::sled::Db;
 
 use self::{
-    chunks::{INLINE_BYTES, Marker, Stored},
+    backend::SledBackend,
+    engine::{engine_error, find_meta, migrate, open_engine},
     files::Files,
     view::View,
 };
 use super::{
-    Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, Expected, MonotonicMicros,
-    OpenError, RESERVED, Sink, Stats, Store, StoreError,
-    group::{Base, Plan, Write},
+    Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, MonotonicMicros, OpenError,
+    RESERVED, Sink, Stats, Store, StoreError,
+    group::{Plan, Write},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
-    probe::Probed,
     rewound::Rewound,
     writer::{Backend, Writer, panic_text},
 };
 
 /// Entries that an export holds at a time.
 const EXPORT_PAGE: usize = 256;
-
-/// Memory for pages of a store that is only looked at.
-const PROBE_CACHE_BYTES: u64 = 16 << 20;
 
 /// How to open a [`SledStore`].
 #[derive(Clone)]
@@ -133,14 +131,7 @@ impl SledStore {
         let ledger = Arc::new(Ledger::new(&meta, options.on_failure));
         meta.raise_ceiling(ledger.next());
         let view = Arc::new(View::new(&db));
-        let mut backend = SledBackend {
-            view: view.clone(),
-            data: files.open_data()?,
-            blobs: files.blobs(),
-            meta_row: db.get(META_KEY).map_err(engine_error)?,
-            on_durable: options.on_durable,
-            db: db.clone(),
-        };
+        let mut backend = SledBackend::new(&db, &view, &files, options.on_durable)?;
         // Also shows at once whether the disk takes writes.
         let mut plan = Plan::of(meta);
         if let Some(Rewind { rewound, .. }) = options.rewind {
@@ -284,220 +275,6 @@ impl Store for SledStore {
     fn stats(&self) -> Stats {
         // A size that cannot be asked is no reason to hide the rest.
         self.ledger.stats(self.db.size_on_disk().unwrap_or(0))
-    }
-}
-
-/// What is in a store, without changing it; with `deep` all of it is read.
-///
-/// # Errors
-/// See [`OpenError`].
-pub(super) fn inspect(files: &Files, deep: bool) -> Result<Probed, OpenError> {
-    files.prepare_engine()?;
-    let db = open_engine(&files.engine_dir(), PROBE_CACHE_BYTES)?;
-    let found = guarded(|| find_meta(&db))?;
-    let entries = if deep {
-        Some(guarded(|| Ok(View::new(&db).read().read_all()?))?)
-    } else {
-        None
-    };
-    let file_bytes = db.size_on_disk().map_err(engine_error)?;
-    Ok(match found {
-        Some((_, meta)) => Probed {
-            epoch: Some(meta.epoch),
-            commits: meta.commits,
-            live_bytes: meta.live_bytes,
-            file_bytes,
-            entries,
-        },
-        None => Probed {
-            epoch: None,
-            commits: 0,
-            live_bytes: 0,
-            file_bytes,
-            entries,
-        },
-    })
-}
-
-/// Reads something of the engine's that may make it panic.
-fn guarded<T>(read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|panic| Err(OpenError::Panicked(panic_text(panic.as_ref()).to_owned())))
-}
-
-fn open_engine(dir: &Path, cache_bytes: u64) -> Result<Db, OpenError> {
-    let config = ::sled::Config::new()
-        .path(dir)
-        .cache_capacity(cache_bytes)
-        .mode(Mode::LowSpace)
-        .use_compression(false)
-        // The writer flushes; a second flusher would only add writes.
-        .flush_every_ms(None);
-    catch_unwind(AssertUnwindSafe(|| config.open()))
-        .map_err(|panic| OpenError::Panicked(panic_text(panic.as_ref()).to_owned()))?
-        .map_err(|error| OpenError::Store(engine_error(error)))
-}
-
-/// The store's own row, and the format it is written in.
-fn find_meta(db: &Db) -> Result<Option<(u32, Meta)>, OpenError> {
-    match db.get(META_KEY).map_err(engine_error)? {
-        Some(row) => match Meta::decode(&row) {
-            Ok(meta) => Ok(Some((Meta::format_of(&row).unwrap_or(FORMAT), meta))),
-            Err(error) => Err(match error {
-                MetaError::Newer { found } => OpenError::NewerFormat {
-                    found,
-                    supported: FORMAT,
-                },
-                MetaError::Damaged(error) => OpenError::Store(error),
-            }),
-        },
-        None if db.is_empty() => Ok(None),
-        None => Err(OpenError::Store(StoreError::Damaged {
-            what: "it has rows but not its first one".to_owned(),
-        })),
-    }
-}
-
-/// The row of an older format in this one's. Format 1 did not count its bytes.
-fn migrate(db: &Db, mut meta: Meta) -> Result<Meta, OpenError> {
-    let mut bytes = 0;
-    for entry in db.range(..[RESERVED]) {
-        let (key, raw) = entry.map_err(engine_error)?;
-        bytes += bytes_of(&key, Some(&raw))?;
-    }
-    meta.live_bytes = bytes;
-    tracing::info!(to = FORMAT, "the store's format was raised");
-    Ok(meta)
-}
-
-/// The bytes of a user's key and of the value that lies under it.
-fn bytes_of(key: &[u8], raw: Option<&IVec>) -> Result<u64, StoreError> {
-    let Some(raw) = raw else { return Ok(0) };
-    let value = match chunks::read(raw)? {
-        Stored::Inline(value) => value.len() as u64,
-        Stored::Chunked(marker) => marker.len(),
-    };
-    Ok(key.len() as u64 + value)
-}
-
-fn engine_error(error: ::sled::Error) -> StoreError {
-    match error {
-        ::sled::Error::Io(error) => StoreError::from(error),
-        error @ ::sled::Error::Corruption { .. } => StoreError::Damaged {
-            what: error.to_string(),
-        },
-        error => StoreError::Engine(Box::new(error)),
-    }
-}
-
-/// What the writer thread commits with.
-struct SledBackend {
-    db: Db,
-    view: Arc<View>,
-    /// Our own handle to the engine's data file.
-    data: File,
-    blobs: files::Blobs,
-    /// The store's own row as it is in the tree.
-    meta_row: Option<IVec>,
-    on_durable: Option<OnDurable>,
-}
-
-impl Base for SledBackend {
-    // The writer reads the tree itself: between groups nothing in it is hidden.
-    fn meets(&self, key: &[u8], want: &Expected) -> Result<bool, StoreError> {
-        let Some(raw) = self.db.get(key).map_err(engine_error)? else {
-            return Ok(want.is_met_by(None));
-        };
-        match chunks::read(&raw)? {
-            Stored::Inline(value) => Ok(want.is_met_by(Some(value))),
-            Stored::Chunked(_) if *want == Expected::Absent => Ok(false),
-            Stored::Chunked(marker) => {
-                let value = marker.join(|key| self.db.get(key).map_err(engine_error))?;
-                Ok(want.is_met_by(Some(&value)))
-            }
-        }
-    }
-}
-
-impl Backend for SledBackend {
-    fn persist(&mut self, plan: &mut Plan) -> Result<(), StoreError> {
-        let mut group = Group {
-            db: &self.db,
-            batch: ::sled::Batch::default(),
-            before: BTreeMap::new(),
-        };
-        for (key, write) in std::mem::take(&mut plan.writes) {
-            let before = if write.fresh {
-                None
-            } else {
-                self.db.get(&key).map_err(engine_error)?
-            };
-            group.forget_chunks(before.as_ref())?;
-            let was = bytes_of(&key, before.as_ref())?;
-            let is = write
-                .value
-                .as_ref()
-                .map_or(0, |value| (key.len() + value.len()) as u64);
-            plan.meta.live_bytes = (plan.meta.live_bytes + is).saturating_sub(was);
-            match (write.value, &before) {
-                (None, None) => continue,
-                (None, Some(_)) => group.batch.remove(key.as_slice()),
-                (Some(value), _) => group.put(&key, value, &mut plan.meta),
-            }
-            group.before.insert(key, before);
-        }
-        let meta_row = IVec::from(plan.meta.encode());
-        group.batch.insert(&META_KEY, &meta_row);
-        let meta_before = self.meta_row.replace(meta_row);
-        group.before.insert(META_KEY.to_vec(), meta_before);
-        let Group { batch, before, .. } = group;
-        self.view.hide(before);
-        self.db.apply_batch(batch).map_err(engine_error)?;
-        self.db.flush().map_err(engine_error)?;
-        self.data.sync_data()?;
-        self.blobs.sync_new(&self.data)?;
-        self.view.reveal();
-        if let Some(tell) = &self.on_durable {
-            tell(plan.meta.commits);
-        }
-        Ok(())
-    }
-}
-
-/// One group on its way into the tree.
-struct Group<'a> {
-    db: &'a Db,
-    batch: ::sled::Batch,
-    /// What every touched key held before, for readers, until the group is durable.
-    before: BTreeMap<Vec<u8>, Option<IVec>>,
-}
-
-impl Group<'_> {
-    /// Deletes the chunks of a value that is replaced or deleted.
-    fn forget_chunks(&mut self, raw: Option<&IVec>) -> Result<(), StoreError> {
-        let Some(raw) = raw else { return Ok(()) };
-        if let Stored::Chunked(marker) = chunks::read(raw)? {
-            for key in marker.keys() {
-                let chunk = self.db.get(key).map_err(engine_error)?;
-                self.batch.remove(&key);
-                self.before.insert(key.to_vec(), chunk);
-            }
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, key: &[u8], value: Vec<u8>, meta: &mut Meta) {
-        if value.len() <= INLINE_BYTES {
-            self.batch.insert(key, chunks::inline(value));
-            return;
-        }
-        let marker = Marker::of(&value, meta.next_generation);
-        meta.next_generation += 1;
-        for (key, chunk) in marker.keys().zip(chunks::split(&value)) {
-            // A new generation: nobody reads these before the marker that names it is shown.
-            self.batch.insert(&key, chunk);
-        }
-        self.batch.insert(key, marker.encode());
     }
 }
 

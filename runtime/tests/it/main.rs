@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
+mod analytics;
 mod backup;
 mod bad_input;
+mod clock;
 mod cloud_client;
 mod config;
 mod crash;
@@ -12,20 +14,29 @@ mod disk_full;
 mod documents;
 mod environment;
 mod harness;
+mod idempotency;
 mod intake;
 mod known;
 mod large_documents;
 mod layering;
+mod line;
+mod merging;
+mod notices;
 mod old_formats;
 mod outlet;
 mod plain_cloud;
 mod pull;
 mod push;
+mod rate;
+mod resync;
 mod retention;
 mod rewind;
 mod scripted_cloud;
 mod shutdown;
 mod silent_loss;
+mod simulate;
 mod strategies;
+mod stream;
+mod telling;
 mod trouble;
 mod webhooks;

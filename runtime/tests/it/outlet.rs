@@ -6,6 +6,7 @@ mod hooks;
 mod process;
 mod reply;
 mod session;
+mod stream;
 
 pub use hooks::{Hook, WEBHOOK_SECRET, stamp};
 pub use process::Process;

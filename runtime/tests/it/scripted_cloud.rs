@@ -4,6 +4,7 @@
 mod batch;
 mod fault;
 mod feed;
+mod quota;
 mod serve;
 mod state;
 
@@ -64,6 +65,7 @@ struct Shared {
     kind: Kind,
     state: Mutex<State>,
     script: Mutex<fault::Script>,
+    quota: Mutex<quota::Quota>,
     recorded: Mutex<Vec<Recorded>>,
     /// What the outlet sent that the contract does not allow.
     violations: Mutex<Vec<String>>,
@@ -89,6 +91,7 @@ impl ScriptedCloud {
             kind,
             state: Mutex::default(),
             script: Mutex::default(),
+            quota: Mutex::default(),
             recorded: Mutex::default(),
             violations: Mutex::default(),
             released: watch::Sender::new(false),
@@ -125,6 +128,16 @@ impl ScriptedCloud {
         for call in Call::ALL {
             self.always(call, Fault::DropBefore);
         }
+    }
+
+    /// Answers more than so many requests in any minute with 429, from now on.
+    pub fn allow(&self, requests: usize) {
+        *self.quota() = quota::Quota::of(requests);
+    }
+
+    /// How many requests were over what is allowed.
+    pub fn refusals(&self) -> usize {
+        self.quota().refusals()
     }
 
     /// Ends every fault, also those that are queued.
@@ -168,6 +181,13 @@ impl ScriptedCloud {
             .recorded
             .lock()
             .expect("no test panics while it holds the records")
+    }
+
+    fn quota(&self) -> MutexGuard<'_, quota::Quota> {
+        self.shared
+            .quota
+            .lock()
+            .expect("no test panics while it holds the quota")
     }
 
     fn script(&self) -> MutexGuard<'_, fault::Script> {

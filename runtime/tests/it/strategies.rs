@@ -283,6 +283,8 @@ async fn the_embedded_plugins_are_listed_with_what_is_bound_to_them() {
         "newest_wins",
         "manual",
         "catalog_mapper",
+        "field_merge",
+        "counter_merge",
     ] {
         assert!(names.iter().any(|n| n == name), "{names:?}");
     }

@@ -4,7 +4,6 @@
 
 use crate::outlet::{Acked, Outlet, everything, host};
 use crate::world::World;
-use selaras::engine::api::FeedEntry;
 use selaras::plugin::{CallContext, Case, Decided, Decision, Document, NoLookup};
 use selaras::store::keys;
 use selaras_core::conflict::{Conflict, Phase, Side};
@@ -15,6 +14,14 @@ use selaras_core::payload::same_state;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What the feed says of an entity.
+pub struct Fed {
+    key: EntityKey,
+    version: u64,
+    origin: &'static str,
+    change_id: Option<String>,
+}
 
 /// A promise that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +83,7 @@ pub fn at_a_crash(outlet: &Outlet, world: &World) -> Result<(), Broken> {
     covered(outlet, world)
 }
 
-fn durable(outlet: &Outlet, feed: &[FeedEntry]) -> Result<(), Broken> {
+fn durable(outlet: &Outlet, feed: &[Fed]) -> Result<(), Broken> {
     let told: BTreeSet<(&EntityKey, u64)> = feed.iter().map(|entry| (&entry.key, entry.version)).collect();
     for acked in outlet.acked().iter().filter(|acked| acked.change_id.is_some()) {
         if !told.contains(&(&acked.key, acked.version)) {
@@ -276,7 +283,7 @@ fn equal(outlet: &Outlet, world: &World) -> Result<(), Broken> {
 
 /// What an app was promised reached the cloud, was replaced by the app itself, or lost by a recorded verdict that keeps
 /// it (4).
-fn kept(outlet: &Outlet, world: &World, feed: &[FeedEntry], conflicts: &[Conflict]) -> Result<(), Broken> {
+fn kept(outlet: &Outlet, world: &World, feed: &[Fed], conflicts: &[Conflict]) -> Result<(), Broken> {
     let cloud = world.net.cloud.lock().expect("no panic holds it");
     let applied: BTreeSet<u64> = cloud
         .effects
@@ -413,8 +420,23 @@ fn number_of(doc: Option<&Doc>) -> Option<u64> {
 
 impl Outlet {
     /// Everything that changed its entities, in order.
-    pub fn feed(&self) -> Vec<FeedEntry> {
-        self.stored_feed()
+    pub fn feed(&self) -> Vec<Fed> {
+        let rows = self.rows();
+        let from = selaras::store::feed_key(1);
+        let to = [selaras::store::FEED_PREFIX + 1];
+        let found = rows.page(
+            (&from, &to),
+            selaras::store::Direction::Forward,
+            everything().limit,
+        );
+        let found: Vec<(Vec<u8>, selaras::store::rows::FeedRow)> = found.expect("the rows can be read");
+        let entry = |(_, row): (Vec<u8>, selaras::store::rows::FeedRow)| Fed {
+            key: EntityKey::parse(&row.entity_type, &row.entity_id).expect("a key"),
+            version: row.version,
+            origin: row.origin.as_str(),
+            change_id: row.change_id,
+        };
+        found.into_iter().map(entry).collect()
     }
 
     /// What was answered to the app.
@@ -442,27 +464,5 @@ impl Outlet {
         );
         let found: Vec<(Vec<u8>, Conflict)> = found.expect("the rows can be read");
         found.into_iter().map(|(_, conflict)| conflict).collect()
-    }
-
-    fn stored_feed(&self) -> Vec<FeedEntry> {
-        let rows = self.rows();
-        let from = selaras::store::feed_key(1);
-        let to = [selaras::store::FEED_PREFIX + 1];
-        let found = rows.page(
-            (&from, &to),
-            selaras::store::Direction::Forward,
-            everything().limit,
-        );
-        let found: Vec<(Vec<u8>, selaras::store::rows::FeedRow)> = found.expect("the rows can be read");
-        let entry = |(key, row): (Vec<u8>, selaras::store::rows::FeedRow)| FeedEntry {
-            seq: keys::number(&key).expect("a feed key has a number"),
-            key: EntityKey::parse(&row.entity_type, &row.entity_id).expect("a key"),
-            version: row.version,
-            deleted: row.deleted,
-            origin: row.origin.as_str(),
-            token_id: row.token_id,
-            change_id: row.change_id,
-        };
-        found.into_iter().map(entry).collect()
     }
 }

@@ -10,7 +10,7 @@ use crate::clock;
 /// A webhook's kind (the last part of its path) and body.
 #[derive(Debug, Clone)]
 pub struct Hook {
-    /// `update`, `delete`, `conflict` or `bulk-update`.
+    /// `update`, `delete`, `conflict`, `bulk-update`, `broadcast` or `config`.
     pub kind: &'static str,
     /// JSON text; stays the same for every attempt.
     pub body: String,

@@ -121,6 +121,45 @@ async fn an_edit_reaches_every_outlet_signed_in_both_ways() {
 }
 
 #[tokio::test]
+async fn headquarters_tell_everybody_something_and_change_one_outlets_configuration() {
+    let cloud = TestCloud::start().await;
+    let _stop = deliver(&cloud);
+    let (url, mut received) = outlet(&[]).await;
+    register(&cloud, 0, &url).await;
+    let message = r#"{"message":"Closing at 9","data":{"till":9.0}}"#;
+    let told = cloud.hq(Method::POST, "/broadcast", message).await.data();
+    assert_eq!(told["outlets"], 1);
+    let hook = received.recv().await.unwrap();
+    assert_eq!(hook.hook, "broadcast");
+    assert!(
+        String::from_utf8_lossy(&hook.body).ends_with(r#","message":"Closing at 9","data":{"till":9.0}}"#)
+    );
+    assert!(hook.json()["timestamp"].is_string());
+
+    let config = format!(
+        r#"{{"outlet_id":"{}","config":{{"outlet_name":"Kemang"}}}}"#,
+        OUTLETS[0].0
+    );
+    cloud.hq(Method::POST, "/config", &config).await.data();
+    let hook = received.recv().await.unwrap();
+    assert_eq!(
+        (hook.hook.as_str(), &hook.json()["config"]["outlet_name"]),
+        ("config", &"Kemang".into())
+    );
+    for (path, bad, status) in [
+        ("/broadcast", r#"{"message":""}"#, 422),
+        ("/config", r#"{"config":7}"#, 422),
+        ("/config", r#"{"config":{},"outlet_id":"nobody"}"#, 404),
+    ] {
+        assert_eq!(
+            cloud.hq(Method::POST, path, bad).await.status.as_u16(),
+            status,
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_failed_webhook_is_sent_again_with_the_same_id_and_body() {
     let cloud = TestCloud::start().await;
     let _stop = deliver(&cloud);

@@ -209,6 +209,46 @@ fn an_apps_own_stamp_keeps_its_age_also_from_before_the_process_started() {
 }
 
 #[test]
+fn a_stamp_of_an_earlier_boot_is_corrected_by_what_that_boot_measured() {
+    let first = Clock {
+        offset_ms: 3_600_000,
+        boot: 1,
+    };
+    let mut timeline = Timeline::new(None);
+    assert_eq!(timeline.boots(), None);
+    let stamp = timeline.stamp(first.at(2_000));
+    timeline.measure(first.at(9_000), first.at(9_000), Millis(NOON.0 + 9_000 - 500));
+    let boots = timeline.boots().unwrap();
+    assert_eq!(boots, [Boot { boot: 1, zero: NOON }]);
+    let second = Clock { boot: 2, ..first };
+    let restarted = Timeline::new(Some(3_600_000)).with_boots(boots);
+    let later = Reading {
+        wall: NOON,
+        ..second.at(60_000)
+    };
+    assert_eq!(restarted.resolve(&stamp, later), NOON.plus_ms(2_000));
+    assert_eq!(restarted.boots(), None, "this boot has measured nothing");
+}
+
+#[test]
+fn as_many_boots_are_kept_as_are_likely_to_be_asked_for() {
+    let earlier = (10..200).map(|boot| Boot { boot, zero: NOON }).collect();
+    let mut timeline = Timeline::new(None).with_boots(earlier);
+    let now = Clock {
+        offset_ms: 0,
+        boot: 1,
+    }
+    .at(5_000);
+    timeline.measure(now, now, Clock::date_at(5_000));
+    let boots = timeline.boots().unwrap();
+    assert_eq!(
+        (boots.len(), boots[0].boot),
+        (MOST_BOOTS, 200 - MOST_BOOTS as u64 + 1)
+    );
+    assert_eq!(boots.last().unwrap().boot, 1);
+}
+
+#[test]
 fn the_offset_is_what_survives_a_restart() {
     let clock = Clock {
         offset_ms: 90_000,

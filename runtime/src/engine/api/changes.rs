@@ -45,6 +45,9 @@ pub enum Intent {
     Put(Doc),
     /// An RFC 7396 merge patch; the entity must live.
     Patch(Doc),
+    /// A day's summary, which only has this intent: as [`Intent::Put`], but nothing is done when it is there already and on
+    /// its way or synced.
+    Day(Doc),
     /// A tombstone. `strict`: the entity must live (`DELETE`); else a missing one is no error (`changes`).
     Delete {
         /// Whether a missing entity is an error.
@@ -110,6 +113,14 @@ pub enum ChangeError {
     KeyReused {
         /// `Idempotency-Key` or `change_id`.
         what: &'static str,
+        /// Its place in the request.
+        index: usize,
+    },
+    /// The type is the runtime's own, and is changed by other means.
+    #[error("{key} is a daily summary: hand it over by POST /api/v1/analytics/daily")]
+    Reserved {
+        /// Which.
+        key: EntityKey,
         /// Its place in the request.
         index: usize,
     },

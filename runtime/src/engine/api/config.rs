@@ -74,6 +74,31 @@ pub struct OutletPatch {
     pub rebind: bool,
 }
 
+impl OutletPatch {
+    /// The names of the fields that it sets.
+    pub fn fields(&self) -> Vec<&'static str> {
+        let texts = [
+            ("outlet_id", &self.outlet_id),
+            ("outlet_code", &self.outlet_code),
+            ("outlet_name", &self.outlet_name),
+            ("cloud_api_url", &self.cloud_api_url),
+            ("cloud_api_key", &self.cloud_api_key),
+        ];
+        let texts = texts.into_iter().filter(|(_, value)| value.is_some());
+        let others = [
+            ("sync_enabled", self.sync_enabled.is_some()),
+            ("sync_interval_minutes", self.sync_interval_minutes.is_some()),
+        ];
+        let others = others.into_iter().filter(|(_, set)| *set);
+        let profile = self.profile.iter().map(|(name, _)| *name);
+        texts
+            .map(|(name, _)| name)
+            .chain(others.map(|(name, _)| name))
+            .chain(profile)
+            .collect()
+    }
+}
+
 /// Why a configuration was not taken. Nothing changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -189,6 +214,8 @@ pub enum Route {
     Batch,
     /// The per-document endpoint of the collection.
     Document,
+    /// `analytics/daily`: of daily summaries only, which have no other.
+    Daily,
 }
 
 /// How a type is synced: the binding in force.
@@ -212,6 +239,23 @@ pub struct Binding {
     pub priority: u8,
     /// The largest document.
     pub max_document_bytes: u32,
+}
+
+impl Binding {
+    /// What a plugin is given: the member of its name, where the settings are kept by plugin (one of the binding's plugins
+    /// has an object of its name in them); else all of them.
+    pub fn settings_of(&self, plugin: &str) -> Doc {
+        let own = |name: &str| self.settings.get(name).filter(|raw| raw.starts_with('{'));
+        let by_plugin = [Some(plugin), Some(self.strategy.as_str()), self.mapper.as_deref()]
+            .into_iter()
+            .flatten()
+            .any(|name| own(name).is_some());
+        match own(plugin) {
+            Some(raw) => Doc::from_trusted(raw.to_owned()),
+            None if by_plugin => Doc::from_trusted("{}".to_owned()),
+            None => self.settings.clone(),
+        }
+    }
 }
 
 /// A change of a binding. `None`: as it is.

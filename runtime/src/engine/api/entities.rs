@@ -30,8 +30,10 @@ pub struct EntityView {
 pub struct FeedEntry {
     /// Its place, from 1.
     pub seq: u64,
-    /// The entity.
-    pub key: EntityKey,
+    /// The entity's type; [`BROADCAST`] is none.
+    pub entity_type: String,
+    /// Its id.
+    pub entity_id: String,
     /// The record's version after it.
     pub version: u64,
     /// Whether it is a tombstone now.
@@ -54,6 +56,9 @@ pub struct Feed {
     /// The newest entry there is.
     pub head: u64,
 }
+
+/// What stands for the type in the feed's entries about broadcasts; no entity type begins like this.
+pub const BROADCAST: &str = "_broadcast";
 
 /// Why the feed could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,10 @@
 //! Authentic, fresh webhooks, and what became of them.
 
-use super::Unavailable;
+use super::{ConfigError, OutletPatch, Unavailable};
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
+use std::sync::Arc;
 
 /// One update or delete that a webhook brought.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +56,46 @@ pub enum BulkElement {
     },
 }
 
+/// What the company tells everybody at the outlet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookBroadcast {
+    /// When the cloud said it.
+    pub sent_at: Millis,
+    /// The text.
+    pub message: String,
+    /// How grave it is, in the cloud's word.
+    pub level: String,
+    /// Raw JSON for apps.
+    pub data: Option<Arc<str>>,
+}
+
+/// What the company changes of the outlet's configuration. `None`: as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookConfig {
+    /// When the cloud said it: an older one changes nothing.
+    pub sent_at: Millis,
+    /// See [`Outlet`](super::Outlet).
+    pub outlet_name: Option<String>,
+    /// See [`Outlet`](super::Outlet).
+    pub sync_enabled: Option<bool>,
+    /// See [`Outlet`](super::Outlet).
+    pub sync_interval_minutes: Option<u32>,
+    /// Raw JSON values by name (one of [`PROFILE_FIELDS`](super::PROFILE_FIELDS)).
+    pub profile: Vec<(&'static str, Arc<str>)>,
+}
+
+impl From<HookConfig> for OutletPatch {
+    fn from(config: HookConfig) -> Self {
+        Self {
+            outlet_name: config.outlet_name,
+            sync_enabled: config.sync_enabled,
+            sync_interval_minutes: config.sync_interval_minutes,
+            profile: config.profile,
+            ..Self::default()
+        }
+    }
+}
+
 /// An authentic, fresh webhook.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Hook {
@@ -64,6 +105,10 @@ pub enum Hook {
     Conflict(HookConflict),
     /// Many updates.
     Bulk(Vec<BulkElement>),
+    /// A message for apps.
+    Broadcast(HookBroadcast),
+    /// A change of the configuration.
+    Config(HookConfig),
 }
 
 /// What became of a webhook's element.
@@ -129,10 +174,29 @@ pub struct HookOutcome {
     pub duplicate: bool,
     /// When it was taken in, corrected.
     pub applied_at: Millis,
-    /// The elements' results in order (one for update, delete, conflict); empty for a duplicate.
+    /// The elements' results in order (one for update, delete, conflict and config); empty for a duplicate.
     pub results: Vec<HookResult>,
     /// The open or made conflict's id (ours), for the conflict hook.
     pub conflict_id: Option<String>,
+    /// The id under which a broadcast is kept.
+    pub broadcast_id: Option<String>,
+}
+
+/// A broadcast as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BroadcastView {
+    /// What its entry in the feed names.
+    pub id: String,
+    /// The text.
+    pub message: String,
+    /// How grave it is, in the cloud's word.
+    pub level: String,
+    /// Raw JSON.
+    pub data: Option<String>,
+    /// When the cloud said it.
+    pub sent_at: Millis,
+    /// When it came here, corrected.
+    pub received_at: Millis,
 }
 
 /// Why a webhook was not taken.
@@ -146,6 +210,9 @@ pub enum HookError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The configuration does not take it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store does not answer; the cloud should send it again.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

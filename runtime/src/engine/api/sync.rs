@@ -1,6 +1,6 @@
 //! Where the outlet stands: runs, their log, the queue.
 
-use super::{StoreHealth, StoreView, Unavailable};
+use super::{ResyncView, StoreHealth, StoreView, Unavailable};
 use selaras_core::id::{EntityKey, EntityType};
 use selaras_core::json::Doc;
 use selaras_core::record::Operation;
@@ -31,6 +31,8 @@ pub struct Status {
     pub last_error: Option<String>,
     /// Whether the last call to the cloud got an answer; none before the first.
     pub online: Option<bool>,
+    /// How many requests the cloud is sent.
+    pub rate: RateView,
     /// Whether a run is going on.
     pub running: bool,
     /// When the next one begins by itself.
@@ -39,6 +41,8 @@ pub struct Status {
     pub oldest_pending_at: Option<Millis>,
     /// The pull cursor.
     pub checkpoint: Option<String>,
+    /// What is being fetched again.
+    pub resync: Option<ResyncView>,
     /// Cloud time less this machine's.
     pub clock_offset_ms: Option<i64>,
     /// Plugins that were refused at start: name or file, and why.
@@ -49,6 +53,21 @@ pub struct Status {
     pub store: StoreView,
     /// How the store is.
     pub store_health: StoreHealth,
+}
+
+/// How many requests the cloud is sent, and how much in each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateView {
+    /// The limit in force; none: there is none, or it is not known.
+    pub requests_per_minute: Option<u32>,
+    /// It was learned from the cloud's refusals; else it is the settings'.
+    pub learned: bool,
+    /// Requests under way and of the last minute.
+    pub last_minute: usize,
+    /// Items the next batch carries at most.
+    pub batch_size: usize,
+    /// No request before this; none: one may be made now.
+    pub limited_until: Option<Millis>,
 }
 
 /// That the store holds an earlier state than it once acknowledged.

@@ -168,6 +168,7 @@ fn conflict(id: u64, phase: Phase, cloud_conflict_id: Option<&str>) -> Conflict 
         created_at: Millis(START),
         resolved_at: (phase == Phase::Resolved).then_some(Millis(START)),
         cloud_conflict_id: cloud_conflict_id.map(str::to_owned),
+        question: None,
     }
 }
 

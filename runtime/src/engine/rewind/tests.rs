@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::engine::api::{Actor, Change, FeedError, Intent, Precondition};
+use crate::engine::api::FeedError;
 use crate::engine::settings::Defaults;
-use crate::engine::testing::engine_over;
+use crate::engine::testing::{self, engine_over};
 use crate::store::rewound::Cause;
 use crate::store::{Direction, MemoryDisk, MemoryStore};
 use selaras_core::item::ItemState;
@@ -21,18 +21,8 @@ fn open(disk: &MemoryDisk) -> Engine {
 }
 
 async fn put(engine: &Engine, id: &str, price: u32) -> u64 {
-    let change = Change {
-        key: EntityKey::parse("product", id).unwrap(),
-        intent: Intent::Put(Doc::parse(&format!("{{\"price\":{price}}}")).unwrap()),
-        precondition: Precondition::None,
-        updated_at: None,
-        change_id: None,
-    };
-    let actor = Actor {
-        id: "app".to_owned(),
-        token_id: None,
-    };
-    engine.change(change, None, &actor).await.unwrap().version
+    let key = EntityKey::parse("product", id).unwrap();
+    testing::put(engine, key, &format!("{{\"price\":{price}}}")).await
 }
 
 fn go_back(disk: &MemoryDisk) {

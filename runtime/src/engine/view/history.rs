@@ -70,7 +70,7 @@ impl Engine {
         }
     }
 
-    fn newest_first<T: DeserializeOwned, V>(
+    pub(in crate::engine) fn newest_first<T: DeserializeOwned, V>(
         &self,
         kind: u8,
         page: PageRequest,
@@ -157,7 +157,7 @@ pub fn conflict_view(conflict: Conflict, live: Option<&Record>) -> ConflictView 
         local,
         cloud: side(conflict.cloud),
         result: conflict.result,
-        decision: word(&conflict.decision),
+        decision: decision_word(&conflict.decision),
         strategy: conflict.strategy,
         plugin_digest: conflict.plugin_digest,
         reason: conflict.reason,
@@ -169,7 +169,8 @@ pub fn conflict_view(conflict: Conflict, live: Option<&Record>) -> ConflictView 
     }
 }
 
-fn word(decision: &str) -> &'static str {
+/// The word of a decision on record.
+pub fn decision_word(decision: &str) -> &'static str {
     ["keep_local", "take_cloud", "merge", "delete", "agreed"]
         .into_iter()
         .find(|w| *w == decision)

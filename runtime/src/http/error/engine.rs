@@ -2,8 +2,8 @@
 
 use super::{ApiError, Detail};
 use crate::engine::api::{
-    ChangeError, ConfigError, FeedError, HookError, Precondition, QueryError, ResolveError, RetryError,
-    Unavailable,
+    ChangeError, ConfigError, FeedError, HookError, Precondition, QueryError, ResolveError, ResyncError,
+    RetryError, SimulateError, Unavailable,
 };
 
 /// When a store that does not answer should be asked again, in seconds.
@@ -76,6 +76,9 @@ impl ApiError {
                 let advice = format!("a new change needs a new {what}, a repeat must be sent unchanged");
                 Self::unprocessable("idempotency_key_reused", format!("{text}: {advice}")).detail(field, text)
             }
+            ChangeError::Reserved { index, .. } => {
+                Self::invalid(place(index, "entity_type", ".entity_type"), text)
+            }
             ChangeError::TooLarge { index, .. } => Self::too_large(format!(
                 "{text}: shorten it, or raise max_document_bytes of its type"
             ))
@@ -127,6 +130,16 @@ impl From<HookError> for ApiError {
     fn from(error: HookError) -> Self {
         match error {
             HookError::Invalid { field, problem } => Self::invalid(field, problem),
+            HookError::Config(ConfigError::Invalid(fields)) => Self::invalid_fields(
+                fields
+                    .into_iter()
+                    .map(|(field, problem)| Detail {
+                        field: format!("config.{field}"),
+                        problem,
+                    })
+                    .collect(),
+            ),
+            HookError::Config(error) => error.into(),
             HookError::Unavailable(error) => error.into(),
         }
     }
@@ -139,6 +152,16 @@ impl From<RetryError> for ApiError {
             RetryError::NotFound(_) => Self::not_found("queue_item_not_found", text),
             RetryError::WrongState { .. } => Self::conflict("wrong_state", text),
             RetryError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResyncError> for ApiError {
+    fn from(error: ResyncError) -> Self {
+        let text = error.to_string();
+        match error {
+            ResyncError::PullDisabled => Self::conflict("pull_disabled", text),
+            ResyncError::Unavailable(error) => error.into(),
         }
     }
 }
@@ -159,6 +182,18 @@ impl From<ResolveError> for ApiError {
             )
             .detail("strategy", format!("{code}: {message}")),
             ResolveError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<SimulateError> for ApiError {
+    fn from(error: SimulateError) -> Self {
+        let text = error.to_string();
+        match error {
+            SimulateError::UnknownStrategy(_) | SimulateError::Mapper(_) => Self::invalid("strategy", text),
+            SimulateError::Settings { field, problem } => Self::invalid(&field, problem),
+            SimulateError::BadCursor => Self::bad_cursor(),
+            SimulateError::Unavailable(error) => error.into(),
         }
     }
 }

@@ -21,6 +21,10 @@ pub(crate) enum ListKind {
     Queue = 3,
     /// Conflicts.
     Conflicts = 4,
+    /// Conflicts, run again.
+    Simulation = 5,
+    /// Broadcasts.
+    Broadcasts = 6,
 }
 
 /// The cursor for a position of `list`.

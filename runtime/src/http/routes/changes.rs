@@ -161,8 +161,9 @@ struct FeedBody<'a> {
     next_since: u64,
 }
 
+/// An entry of the feed, in a page or as an event of a stream.
 #[derive(Serialize)]
-struct EntryBody<'a> {
+pub(super) struct EntryBody<'a> {
     epoch: &'a str,
     seq: u64,
     entity_type: &'a str,
@@ -175,12 +176,12 @@ struct EntryBody<'a> {
 }
 
 impl<'a> EntryBody<'a> {
-    fn new(epoch: &'a str, entry: &'a FeedEntry) -> Self {
+    pub(super) fn new(epoch: &'a str, entry: &'a FeedEntry) -> Self {
         Self {
             epoch,
             seq: entry.seq,
-            entity_type: entry.key.entity_type.as_str(),
-            entity_id: entry.key.id.as_str(),
+            entity_type: &entry.entity_type,
+            entity_id: &entry.entity_id,
             version: entry.version,
             deleted: entry.deleted,
             origin: entry.origin,

@@ -1,7 +1,8 @@
 //! Where the sync stands, starting a run, and the log of runs.
 
+use super::resync::ResyncBody;
 use crate::engine::api::{
-    LogEntry, LogFilter, RunReport, RunStatus, Status, StoreHealth, StoreView, WentBack,
+    LogEntry, LogFilter, RateView, RunReport, RunStatus, Status, StoreHealth, StoreView, WentBack,
 };
 use crate::http::extract::{ListKind, Params, encode_cursor};
 use crate::http::reply::{self, Raw};
@@ -28,9 +29,33 @@ struct StatusBody<'a> {
     next_run_at: Option<String>,
     oldest_pending_at: Option<String>,
     checkpoint: Option<&'a str>,
+    resync: Option<ResyncBody<'a>>,
     clock_offset_ms: Option<i64>,
     plugin_problems: Vec<PluginProblem<'a>>,
+    rate: RateBody,
     store: StoreBody<'a>,
+}
+
+#[derive(Serialize)]
+struct RateBody {
+    requests_per_minute: Option<u32>,
+    source: Option<&'static str>,
+    last_minute: usize,
+    batch_size: usize,
+    limited_until: Option<String>,
+}
+
+impl From<&RateView> for RateBody {
+    fn from(rate: &RateView) -> Self {
+        let source = if rate.learned { "learned" } else { "set" };
+        Self {
+            requests_per_minute: rate.requests_per_minute,
+            source: rate.requests_per_minute.map(|_| source),
+            last_minute: rate.last_minute,
+            batch_size: rate.batch_size,
+            limited_until: rate.limited_until.map(|at| at.to_rfc3339()),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -129,12 +154,14 @@ impl<'a> From<&'a Status> for StatusBody<'a> {
             next_run_at: status.next_run_at.map(|at| at.to_rfc3339()),
             oldest_pending_at: status.oldest_pending_at.map(|at| at.to_rfc3339()),
             checkpoint: status.checkpoint.as_deref(),
+            resync: status.resync.as_ref().map(ResyncBody::from),
             clock_offset_ms: status.clock_offset_ms,
             plugin_problems: status
                 .plugin_problems
                 .iter()
                 .map(|(plugin, problem)| PluginProblem { plugin, problem })
                 .collect(),
+            rate: RateBody::from(&status.rate),
             store: StoreBody::of(&status.store, &status.store_health, status.rewound.as_ref()),
         }
     }

@@ -81,10 +81,11 @@ fn only_health_and_login_are_open_and_every_other_route_lets_admins_in() {
 }
 
 #[test]
-fn apps_reach_entities_and_changes_and_nothing_else() {
+fn apps_reach_entities_the_feed_broadcasts_and_analytics_and_nothing_else() {
     for entry in table() {
         let for_apps = matches!(entry.who, Who::Roles(roles) if roles.contains(&Role::App));
-        let of_apps = entry.path.starts_with("/api/v1/entities/") || entry.path == "/api/v1/changes";
+        let rooms = ["entities", "changes", "broadcasts", "analytics"];
+        let of_apps = rooms.contains(&entry.path.split('/').nth(3).unwrap_or_default());
         assert_eq!(for_apps, of_apps, "{} {}", entry.method, entry.path);
     }
 }

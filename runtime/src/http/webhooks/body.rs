@@ -1,7 +1,7 @@
 //! A webhook's body. The cloud's senders differ and are not ours to change, so unknown members are ignored, ids
 //! and numbers are taken as text or number, and documents stay the text they are.
 
-use super::Path;
+use super::{Path, notice};
 use crate::engine::api::{BulkElement, Hook, HookConflict, HookUpdate};
 use crate::http::ApiError;
 use crate::http::extract::{Fields, FromField, Text, object};
@@ -43,7 +43,7 @@ pub(super) fn read(doc: &Doc, path: Path) -> Result<Read, ApiError> {
     let event_id = text("event_id").filter(|id| !id.is_empty());
     let is_stated = match path {
         Path::Bulk => timestamp.is_some() || every_element_is_stated(doc),
-        Path::Update | Path::Delete | Path::Conflict => is_stated(doc),
+        Path::Update | Path::Delete | Path::Conflict | Path::Broadcast | Path::Config => is_stated(doc),
     };
     Ok(Read {
         path,
@@ -79,7 +79,13 @@ fn check_event(event: &str, entity_type: &str, path: Path) -> Result<(), ApiErro
         event.replacen(&entity_type.to_lowercase(), "", 1)
     };
     let meant = meaning(&rest);
-    if meant.is_none_or(|meant| meant == path) {
+    // `config.updated` and `broadcast_created` are at home here, whatever the second word means elsewhere.
+    let is_own = match path {
+        Path::Broadcast => has_word(&rest, &["broadcast", "announc", "message"]),
+        Path::Config => has_word(&rest, &["config", "setting", "profile"]),
+        Path::Update | Path::Delete | Path::Conflict | Path::Bulk => false,
+    };
+    if is_own || meant.is_none_or(|meant| meant == path) {
         return Ok(());
     }
     let problem = format!("{event:?} does not belong to …/webhooks/cloud/{}", path.as_str());
@@ -90,14 +96,20 @@ fn check_event(event: &str, entity_type: &str, path: Path) -> Result<(), ApiErro
     .detail("event", problem))
 }
 
+/// Whether a word of the event begins with one of these.
+fn has_word(event: &str, stems: &[&str]) -> bool {
+    event
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| stems.iter().any(|stem| word.starts_with(stem)))
+}
+
 fn meaning(event: &str) -> Option<Path> {
-    let words: Vec<&str> = event.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    let says = |stems: &[&str]| {
-        words
-            .iter()
-            .any(|word| stems.iter().any(|stem| word.starts_with(stem)))
-    };
-    if says(&["bulk", "batch"]) {
+    let says = |stems: &[&str]| has_word(event, stems);
+    if event == Path::Broadcast.as_str() {
+        Some(Path::Broadcast)
+    } else if event == Path::Config.as_str() {
+        Some(Path::Config)
+    } else if says(&["bulk", "batch"]) {
         Some(Path::Bulk)
     } else if says(&["conflict"]) {
         Some(Path::Conflict)
@@ -121,6 +133,8 @@ impl Read {
             Path::Delete => Ok(Hook::Update(update(object(doc), Kind::Delete, None)?)),
             Path::Conflict => conflict(doc),
             Path::Bulk => self.bulk(doc),
+            Path::Broadcast => notice::broadcast(doc),
+            Path::Config => notice::config(doc),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Strategy calls: each limit, each way to fail, and that nothing stays between calls.
 
-use super::super::fixtures::at;
+use super::super::fixtures::{LOOKUP, at};
 use super::*;
 
 async fn failure(fixture: &Fixture) -> Failure {
@@ -228,30 +228,9 @@ impl Lookup for Shelf {
     }
 }
 
-const LOOKUP: &str = r#"
-    (import "selaras:plugin/lookup@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
-    (import "selaras:plugin/lookup@0.1.0" "local-id" (func $local_id (param i32 i32 i32 i32 i32)))
-    (import "selaras:plugin/lookup@0.1.0" "cloud-id" (func $cloud_id (param i32 i32 i32 i32 i32)))"#;
-
 #[tokio::test]
 async fn lookups_are_answered_and_recorded_in_order() {
-    let key: String = (0..4)
-        .map(|n| format!("(i32.load offset={} (local.get $p)) ", at::CLOUD_KEY + 4 * n))
-        .collect();
-    let call = format!(
-        "(call $get {key} (i32.const 1024))
-         (call $local_id {{0}} {{1}} (i32.const 1200))
-         (call $cloud_id {{0}} {{2}} (i32.const 1216))
-         (call $verdict (i32.const 2)
-           (i32.load (i32.const {body})) (i32.load (i32.const {length}))
-           (i32.load (i32.const 1204)) (i32.load (i32.const 1208)))",
-        body = 1024 + 8 + 84,
-        length = 1024 + 8 + 88,
-    );
-    let asks = Fixture::strategy("asks", &call)
-        .imports(LOOKUP)
-        .texts(&["category", "cloud-c1", "c9"]);
-    let host = host_with(&[asks]);
+    let host = host_with(&[Fixture::asks()]);
     let decided = host.resolve("asks", cx(), case(), Arc::new(Shelf)).await;
     let verdict = decided.outcome.unwrap();
     assert_eq!(verdict.decision, Decision::Merge(r#"{"on":"shelf"}"#.into()));

@@ -87,6 +87,20 @@ impl Opening {
         if report.entries == 0 {
             return Err("nothing could be read of it".to_owned());
         }
+        let newer = |info: &archive::ArchiveInfo| {
+            report.commits > 0 && report.epoch.as_ref() == Some(&info.epoch) && info.commits > report.commits
+        };
+        if let Some((path, info)) = self.newest_backup(newer) {
+            steps.push(self.step(format!(
+                "what could be read of the database lacks {} commits that a backup has: {report}",
+                info.commits - report.commits
+            )));
+            remove_dir(&made).and_then(|()| remove_dir(copy)).map_err(text)?;
+            let lost = marked
+                .filter(|marked| marked.epoch == info.epoch)
+                .map(|marked| marked.commits.saturating_sub(info.commits));
+            return self.restore(&path, lost, std::mem::take(steps)).map_err(text);
+        }
         let lost = marked
             .filter(|marked| report.commits > 0 && Some(&marked.epoch) == report.epoch.as_ref())
             .map(|marked| marked.commits.saturating_sub(report.commits));

@@ -6,6 +6,7 @@ use super::super::conformance::wait;
 use super::super::rewound::REWOUND;
 use super::super::rows::decode;
 use super::super::{Batch, Importer, keys, probe, salvage};
+use super::journal::JOURNAL;
 use super::*;
 
 /// An outlet's data directory.
@@ -183,6 +184,41 @@ fn a_backup_that_has_more_than_a_truncated_database_takes_its_place() {
             .expect("is there")
             .count(),
         1
+    );
+}
+
+#[test]
+fn a_backup_that_has_more_than_can_be_read_of_a_broken_database_takes_its_place() {
+    let home = Home::new();
+    home.fill(60);
+    let earlier = home.path().join("earlier");
+    copy_tree(&home.sled(), &earlier);
+    let (opened, opening) = home.open();
+    put(&opened.store, 60..80);
+    backup(&home, &opened.store);
+    put(&opened.store, 80..85);
+    opened.store.close().expect("closes");
+    opening.sync_mark();
+    drop(opened);
+    // An older state comes back, and is broken on top of it.
+    fs::remove_dir_all(home.sled()).expect("removes");
+    copy_tree(&earlier, &home.sled());
+    let db = home.sled().join("db");
+    let mut bytes = fs::read(&db).expect("reads");
+    bytes[2000..2100].fill(0xAA);
+    fs::write(&db, &bytes).expect("writes");
+
+    let (opened, _) = home.open();
+    assert_eq!(held(&opened.store), 80, "{:?}", opened.steps);
+    let said = rewound(&opened.store).expect("says so");
+    assert_eq!(
+        (said.cause, said.lost_commits),
+        (Cause::RestoredByItself, Some(5))
+    );
+    let journal = fs::read_to_string(home.path().join(JOURNAL)).expect("is there");
+    assert!(
+        journal.contains("lacks 20 commits that a backup has"),
+        "{journal}"
     );
 }
 

@@ -8,7 +8,7 @@ mod bytes;
 mod pages;
 mod segments;
 
-use std::ops::Range;
+use std::{fs, io, ops::Range, path::Path};
 
 use self::{
     pages::{Leaves, Pages},
@@ -25,6 +25,15 @@ use super::{
     files::{Files, io_error},
 };
 
+/// How much of the log is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Scope {
+    /// All of it.
+    All,
+    /// What the engine reads when it opens: what came after its newest snapshot, and the segment that one ends in.
+    SinceSnapshot,
+}
+
 /// The pages of a database file, as far as they were acknowledged or are whole.
 struct Image {
     log: Log,
@@ -34,21 +43,29 @@ struct Image {
 }
 
 impl Image {
-    fn read(files: &Files, marked: Option<&Marked>) -> Result<Self, OpenError> {
+    fn read(files: &Files, marked: Option<&Marked>, scope: Scope) -> Result<Self, OpenError> {
         files.prepare_engine()?;
         let engine = files.engine_dir();
-        let log = Log::open(&engine).map_err(io_error("open", &engine))?;
+        let mut log = Log::open(&engine).map_err(io_error("open", &engine))?;
+        if scope == Scope::SinceSnapshot {
+            log.skip_to(newest_snapshot(&engine).map_err(io_error("list", &engine))?);
+        }
         let mut pages = Pages::read(&log, None);
         let cut = torn_from(&pages);
         if let Some(cut) = cut {
             let without = Pages::read(&log, Some(cut));
             let known = meta_of(&mut Pages::read(&log, Some(cut)).into_leaves(&log));
-            if !was_acknowledged(marked, known.ok().flatten().as_ref()) {
+            let known = known.ok().flatten();
+            if known.is_none() && scope == Scope::SinceSnapshot {
+                // Only the whole log tells whether it was acknowledged.
+                return Self::read(files, marked, Scope::All);
+            }
+            if !was_acknowledged(marked, known.as_ref()) {
                 pages = without;
                 pages.walk.holes.retain(|hole| hole.lsns.start < cut);
             }
         }
-        let live = pages.live_segments();
+        let live = pages.live_segments(scope);
         let first = live.iter().min().copied();
         let damage = pages
             .walk
@@ -103,6 +120,19 @@ fn meta_of(leaves: &mut Leaves<'_>) -> Result<Option<Meta>, OpenError> {
     }
 }
 
+/// The place in the log up to which the engine's newest snapshot reaches; 0: it has none.
+fn newest_snapshot(engine: &Path) -> io::Result<u64> {
+    let mut newest = 0;
+    for entry in fs::read_dir(engine)? {
+        let name = entry?.file_name();
+        let place = name.to_str().and_then(|name| name.strip_prefix("snap."));
+        if let Some(place) = place.and_then(|hex| u64::from_str_radix(hex, 16).ok()) {
+            newest = newest.max(place);
+        }
+    }
+    Ok(newest)
+}
+
 /// Whether the engine would lose something that is in the file. Answers what is wrong with it.
 ///
 /// # Errors
@@ -110,11 +140,12 @@ fn meta_of(leaves: &mut Leaves<'_>) -> Result<Option<Meta>, OpenError> {
 pub(in crate::store) fn find_damage(
     files: &Files,
     marked: Option<&Marked>,
+    scope: Scope,
 ) -> Result<Option<String>, OpenError> {
     if !files.has_engine() {
         return Ok(None);
     }
-    let image = Image::read(files, marked)?;
+    let image = Image::read(files, marked, scope)?;
     let bytes: u64 = image.damage.iter().map(|lsns| lsns.end - lsns.start).sum();
     Ok(image.damage.first().map(|first| {
         format!(
@@ -136,7 +167,7 @@ pub(in crate::store) fn read_raw(
     marked: Option<&Marked>,
     mut each: impl FnMut(&[u8], Result<Vec<u8>, StoreError>) -> Result<(), StoreError>,
 ) -> Result<Option<Found>, OpenError> {
-    let Image { log, pages, damage } = Image::read(files, marked)?;
+    let Image { log, pages, damage } = Image::read(files, marked, Scope::All)?;
     let mut leaves = pages.into_leaves(&log);
     if leaves.is_empty() {
         return Ok(None);

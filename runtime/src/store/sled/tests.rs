@@ -4,8 +4,11 @@ use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::PathBuf
 
 use tempfile::TempDir;
 
+use ::sled::IVec;
+
 use super::super::conformance::{batch, commit, everything, wait};
 use super::super::meta::FORMAT;
+use super::chunks::INLINE_BYTES;
 use super::*;
 
 fn home() -> (TempDir, PathBuf) {

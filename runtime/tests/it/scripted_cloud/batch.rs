@@ -33,6 +33,17 @@ pub(super) struct Caller<'a> {
     pub outlet_code: &'a str,
 }
 
+/// The status with which a batch is refused as a whole.
+pub(super) fn refusal(state: &State, body: &str) -> Option<u16> {
+    let batch: Batch<'_> = serde_json::from_str(body).ok()?;
+    let local_id = |item: &Item<'_>| string_at(item.data.get(), "local_id");
+    let poisoned = || state.poison.is_some() && batch.items.iter().any(|item| local_id(item) == state.poison);
+    match batch.items.len() > state.most_items {
+        true => Some(413),
+        false => poisoned().then_some(400),
+    }
+}
+
 /// Takes a batch; answers the elements of `results`.
 pub(super) fn take(
     kind: Kind,

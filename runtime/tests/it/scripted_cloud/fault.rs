@@ -37,6 +37,8 @@ impl Call {
 /// One misbehaviour.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
+    /// None: it does what it should, before the faults that are queued behind this.
+    None,
     /// The connection closes and nothing was done.
     DropBefore,
     /// It is done, and the connection closes without an answer.
@@ -49,12 +51,22 @@ pub enum Fault {
     Status(u16),
     /// 429 with `retry_after`; nothing was done.
     RateLimited(u32),
+    /// 429 with this `Retry-After` header; nothing was done.
+    RetryAfter(String),
     /// A login page with status 200; nothing was done.
     Html,
+    /// It is done, and the answer comes byte by byte and never to its end.
+    Drip,
     /// It is done, and the answer's JSON ends in the middle.
     Truncated,
     /// It is done, and the results are not in the answer.
     NoResults,
+    /// It is done, and the results come last first.
+    Reordered,
+    /// It is done, and the answer has only the first half of the results.
+    Short,
+    /// It is done, and the answer has each result twice.
+    Doubled,
     /// It is done, and the answer also holds results for entities nobody sent, twice, before the real ones.
     Strangers,
     /// This body with status 200; nothing was done.

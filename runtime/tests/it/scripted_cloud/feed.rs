@@ -26,7 +26,11 @@ pub(super) fn page(kind: Kind, state: &mut State, since: &str) -> Result<String,
 }
 
 fn extended(state: &State, since: &str) -> Result<String, String> {
-    let after: u64 = match since.strip_prefix(MARK) {
+    let place = since.strip_prefix(MARK);
+    // In the middle of a listing from the beginning, checkpoints say so.
+    let listed = place.and_then(|place| place.strip_prefix('L'));
+    let is_full = listed.is_some() || since == BEGINNING;
+    let after: u64 = match listed.or(place) {
         Some(place) => place.parse().map_err(|_| format!("the checkpoint {since:?}"))?,
         None if since == BEGINNING => 0,
         None => return Err(format!("a checkpoint that was never given out: {since:?}")),
@@ -43,8 +47,11 @@ fn extended(state: &State, since: &str) -> Result<String, String> {
             envelope(e, "updated_at", true).chain([("data".to_owned(), e.data.clone())])
         )),
         join(&deleted, |e| object(envelope(e, "deleted_at", true))),
-        quote(&format!("{MARK}{last}")),
-        since == BEGINNING && !has_more,
+        quote(&format!(
+            "{MARK}{}{last}",
+            if is_full && has_more { "L" } else { "" }
+        )),
+        is_full && !has_more,
     ))
 }
 

@@ -3,14 +3,20 @@
 use super::batch::{self, Caller};
 use super::fault::{Call, Fault};
 use super::{Recorded, Shared, feed};
+use crate::harness::json_text::{at, elements};
 use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -19,7 +25,7 @@ use tokio::task::JoinSet;
 #[error("the script closes this connection")]
 struct Dropped;
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 /// Serves until the task is aborted; connections end with it.
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -49,14 +55,24 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         .lock()
         .expect("no holder panics")
         .take(recorded.call);
-    match fault {
-        None => Ok(act(&shared, &recorded).into_response()),
-        Some(fault) => misbehave(&shared, &recorded, fault).await,
-    }
+    let over = shared.quota.lock().expect("no holder panics").over();
+    let fault = over.map(Fault::RateLimited).or(fault);
+    let mut answer = match fault {
+        None => act(&shared, &recorded).into_response(),
+        Some(fault) => misbehave(&shared, &recorded, fault).await?,
+    };
+    let now_ms = shared.state.lock().expect("no holder panics").now_ms();
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms.unsigned_abs());
+    let date = httpdate::fmt_http_date(now)
+        .parse()
+        .expect("invariant: a date is a header's value");
+    answer.headers_mut().insert("Date", date);
+    Ok(answer)
 }
 
 async fn misbehave(shared: &Shared, recorded: &Recorded, fault: Fault) -> Result<Answer, Dropped> {
     match fault {
+        Fault::None => Ok(act(shared, recorded).into_response()),
         Fault::DropBefore => Err(Dropped),
         Fault::DropAfter => {
             act(shared, recorded);
@@ -81,6 +97,21 @@ async fn misbehave(shared: &Shared, recorded: &Recorded, fault: Fault) -> Result
             );
             Ok(respond(429, "application/json", body))
         }
+        Fault::RetryAfter(wait) => {
+            let body = r#"{"success":false,"error":"rate_limit_exceeded","message":"slower"}"#;
+            let mut answer = respond(429, "application/json", body.to_owned());
+            let wait = wait.parse().expect("a header's value");
+            answer.headers_mut().insert("Retry-After", wait);
+            Ok(answer)
+        }
+        Fault::Drip => Ok(drip(act(shared, recorded).body)),
+        Fault::Reordered => Ok(with_results(act(shared, recorded), |results| results.reverse())),
+        Fault::Short => Ok(with_results(act(shared, recorded), |results| {
+            results.truncate(results.len() / 2);
+        })),
+        Fault::Doubled => Ok(with_results(act(shared, recorded), |results| {
+            results.extend(results.clone());
+        })),
         Fault::Html => Ok(respond(
             200,
             "text/html",
@@ -112,6 +143,43 @@ async fn misbehave(shared: &Shared, recorded: &Recorded, fault: Fault) -> Result
     }
 }
 
+/// The answer to a batch with other results.
+fn with_results(mut done: Done, change: impl FnOnce(&mut Vec<String>)) -> Answer {
+    let mut results = at(&done.body, "data.results")
+        .map(|list| elements(&list))
+        .unwrap_or_default();
+    change(&mut results);
+    done.body = batch::answer(&results);
+    done.into_response()
+}
+
+/// A body that comes byte by byte, and never its last.
+struct Drip(std::vec::IntoIter<u8>);
+
+impl http_body::Body for Drip {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.next() {
+            Some(byte) if self.0.len() > 0 => Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![byte]))))),
+            // Nobody wakes it again: only the other side can end this.
+            _ => Poll::Pending,
+        }
+    }
+}
+
+fn drip(body: String) -> Answer {
+    Response::builder()
+        .status(200)
+        .header("Content-Type", "application/json")
+        .body(Drip(body.into_bytes().into_iter()).boxed())
+        .expect("invariant: a valid head")
+}
+
 async fn released(shared: &Shared) -> Result<(), Dropped> {
     let mut released = shared.released.subscribe();
     released.wait_for(|yes| *yes).await.map(drop).map_err(|_| Dropped)
@@ -133,7 +201,7 @@ fn respond(status: u16, content_type: &str, body: String) -> Answer {
     Response::builder()
         .status(status)
         .header("Content-Type", content_type)
-        .body(Full::from(body))
+        .body(Full::from(body).boxed())
         .expect("invariant: a valid head")
 }
 
@@ -158,6 +226,19 @@ fn try_act(shared: &Shared, recorded: &Recorded) -> Result<Done, String> {
     let caller = caller(recorded)?;
     let mut state = shared.state.lock().map_err(|_| "a test failed".to_owned())?;
     let done = |body: String| Done { status: 200, body };
+    let refused = |status: u16| Done {
+        status,
+        body: format!(r#"{{"success":false,"error":"refused","message":"HTTP {status}"}}"#),
+    };
+    let bearer = recorded
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "));
+    if state.api_key.is_some() && state.api_key.as_deref() != bearer {
+        return Ok(refused(401));
+    }
+    if let Some(status) = batch::refusal(&state, &recorded.body).filter(|_| recorded.call == Call::Batch) {
+        return Ok(refused(status));
+    }
     let created = |body: String| Done { status: 201, body };
     Ok(match recorded.call {
         Call::Ping => done(r#"{"success":true}"#.to_owned()),

@@ -54,6 +54,14 @@ pub struct State {
     pub remembered: HashMap<String, (String, u64)>,
     /// Local ids whose changes are refused, with the reason.
     pub refused: HashMap<String, String>,
+    /// Most items in a batch; a longer one is 413.
+    pub most_items: usize,
+    /// A batch with this local id is 400, whatever else is in it.
+    pub poison: Option<String>,
+    /// The only key that is let in; none: any.
+    pub api_key: Option<String>,
+    /// How far its clock is ahead of this machine's.
+    pub clock_ahead_ms: i64,
     /// Most entities in a page of updates.
     pub page_size: usize,
     /// Replaces the next pages of updates, one each: the `data` of the answer.
@@ -69,6 +77,10 @@ impl Default for State {
             applied: Vec::new(),
             remembered: HashMap::new(),
             refused: HashMap::new(),
+            most_items: 1000,
+            poison: None,
+            api_key: None,
+            clock_ahead_ms: 0,
             page_size: 400,
             pages: std::collections::VecDeque::new(),
             seq: 0,
@@ -80,7 +92,7 @@ impl Default for State {
 impl State {
     /// The cloud's clock.
     pub fn now_ms(&self) -> i64 {
-        self.clock.wall_ms()
+        self.clock.wall_ms() + self.clock_ahead_ms
     }
 
     /// The newest place in the feed.
@@ -157,6 +169,18 @@ impl State {
         self.write(entity_type, &cloud_id, Some(local_id), Some(data), "hq", None);
         let stamp = self.now_ms() + from_now_ms;
         self.entity_mut(&cloud_id).updated_at_ms = stamp;
+    }
+
+    /// An entity's document changes, and nothing else of it: no number, no stamp, no place in the feed.
+    pub fn rewrite(&mut self, entity_type: &str, local_id: &str, data: &str) {
+        let cloud_id = self.known(entity_type, local_id);
+        self.entity_mut(&cloud_id).data = data.to_owned();
+    }
+
+    /// An entity is gone without a trace.
+    pub fn forget(&mut self, entity_type: &str, local_id: &str) {
+        let cloud_id = self.known(entity_type, local_id);
+        self.entities.remove(&cloud_id);
     }
 
     /// Headquarters delete an entity.

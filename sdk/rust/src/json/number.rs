@@ -4,6 +4,8 @@ use core::fmt;
 
 use super::scan::number_end;
 
+mod sum;
+
 /// A JSON number with the very digits it was written with.
 #[derive(Debug, Clone)]
 pub struct Number {
@@ -160,6 +162,23 @@ impl Number {
             // An exponent beyond 64 bits: only the same text is the same.
             _ => self.text == other.text,
         }
+    }
+
+    /// One text for all ways to write the same decimal, to find equal ones by. Not for people.
+    pub(crate) fn normal(&self) -> String {
+        let Some(decimal) = self.decimal() else {
+            return self.text.clone();
+        };
+        let mut text = String::from(if decimal.negative { "-" } else { "" });
+        if decimal.digits.is_empty() {
+            text.push('0');
+        }
+        text.extend(decimal.digits.iter().copied().map(char::from));
+        if decimal.exponent != 0 {
+            text.push('e');
+            push_integer(i128::from(decimal.exponent), &mut text);
+        }
+        text
     }
 
     /// The text before the exponent, and the exponent.

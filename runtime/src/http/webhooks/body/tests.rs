@@ -160,3 +160,27 @@ fn a_conflict_says_which_entity_and_whether_the_cloud_waits() {
     assert_eq!(conflict.conflict_id.as_deref(), Some("k-1"));
     assert!(conflict.resolution_required);
 }
+
+#[test]
+fn events_of_broadcasts_and_configurations_belong_to_their_own_paths() {
+    let of = |event: &str, path| read(&doc(&format!(r#"{{"event":"{event}"}}"#)), path).map(drop);
+    for event in [
+        "broadcast",
+        "broadcast.created",
+        "message_updated",
+        "outlet.notified",
+    ] {
+        of(event, Path::Broadcast).unwrap();
+    }
+    for event in ["config", "config.updated", "outlet_settings_changed"] {
+        of(event, Path::Config).unwrap();
+    }
+    for (event, path) in [
+        ("product.updated", Path::Config),
+        ("product.deleted", Path::Broadcast),
+        ("broadcast", Path::Config),
+        ("config", Path::Update),
+    ] {
+        assert_eq!(of(event, path).unwrap_err().code(), "event_mismatch", "{event}");
+    }
+}

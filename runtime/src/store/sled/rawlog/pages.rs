@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
+    Scope,
     bytes::{Head, Link},
     segments::{Body, Kind, Log, Message, SEGMENT, Walk},
 };
@@ -47,6 +48,8 @@ impl Bounds {
 pub(super) struct Pages {
     pages: HashMap<u64, Page>,
     pub(super) walk: Walk,
+    /// Segments with changes of pages whose states the walk did not come upon.
+    strays: HashSet<u64>,
     /// Nodes whose checksum holds but that make no sense, or whose own file is gone.
     pub(super) unreadable: u64,
 }
@@ -55,8 +58,12 @@ impl Pages {
     /// What the messages up to the place `cut` leave.
     pub(super) fn read(log: &Log, cut: Option<u64>) -> Self {
         let mut pages = HashMap::new();
+        let mut strays = HashSet::new();
         let mut unreadable = 0;
         let walk = log.walk(cut, |message, body| {
+            if message.kind == Kind::Link && !pages.contains_key(&message.page) {
+                strays.insert(message.lsn / SEGMENT);
+            }
             if take(log, &mut pages, message, body).is_none() {
                 unreadable += 1;
             }
@@ -64,17 +71,22 @@ impl Pages {
         Self {
             pages,
             walk,
+            strays,
             unreadable,
         }
     }
 
-    /// The numbers of segments that hold a part of a page.
-    pub(super) fn live_segments(&self) -> HashSet<u64> {
+    /// The numbers of segments that hold a part of a page, or may do so where the walk did not begin at the beginning.
+    pub(super) fn live_segments(&self, scope: Scope) -> HashSet<u64> {
         let fragments = self
             .pages
             .values()
             .flat_map(|page| page.links.iter().chain([&page.base]));
-        fragments.map(|fragment| fragment.lsn / SEGMENT).collect()
+        let strays = self.strays.iter().copied();
+        fragments
+            .map(|fragment| fragment.lsn / SEGMENT)
+            .chain(strays.filter(|_| scope == Scope::SinceSnapshot))
+            .collect()
     }
 
     pub(super) fn into_leaves(self, log: &Log) -> Leaves<'_> {
@@ -190,7 +202,7 @@ impl Leaves<'_> {
     /// of the log is missing; beside a hole, where the leaf does not fit between its neighbours.
     fn leave_out_foreign_links(&mut self, walk: &Walk) {
         let misfits: Vec<bool> = (0..self.leaves.len()).map(|at| !self.fits(at)).collect();
-        let cut = walk.cut_short || (misfits.contains(&true) && (walk.partial || walk.holes.is_empty()));
+        let cut = walk.cut_short || (self.has_gap() && (walk.partial || walk.holes.is_empty()));
         for (leaf, misfit) in self.leaves.iter_mut().zip(misfits) {
             let holes = walk.holes.iter().filter(|_| misfit).map(|hole| hole.lsns.end);
             let missing = walk.missing.iter().filter(|_| cut).map(|lsns| lsns.end);
@@ -220,6 +232,25 @@ impl Leaves<'_> {
             None => bounds.high.is_empty(),
         };
         begins && ends
+    }
+
+    /// Whether there are keys that belong to no leaf: one is lost. A split or a merge on its way leaves keys to two.
+    fn has_gap(&self) -> bool {
+        let begins = self
+            .leaves
+            .first()
+            .is_some_and(|first| first.bounds.low.is_empty());
+        let ends = self.leaves.iter().any(|leaf| leaf.bounds.high.is_empty());
+        let between = self
+            .leaves
+            .iter()
+            .skip(1)
+            .zip(&self.farthest)
+            .any(|(leaf, before)| {
+                let before = &self.leaves[*before].bounds;
+                before.high != leaf.bounds.low && !before.reaches_past(&leaf.bounds.low)
+            });
+        !begins || !ends || between
     }
 
     /// The entries of a leaf, with those that were deleted from it.

@@ -144,6 +144,11 @@ impl Log {
         Ok(log)
     }
 
+    /// Leaves out the segments that end before this place.
+    pub(super) fn skip_to(&mut self, lsn: u64) {
+        self.segments = self.segments.split_off(&(lsn / SEGMENT));
+    }
+
     /// Hands each message to `each`, in the order they were written in, up to the place `cut`.
     pub(super) fn walk(&self, cut: Option<u64>, mut each: impl FnMut(&Message, &[u8])) -> Walk {
         let mut walk = Walk::default();
@@ -166,7 +171,7 @@ impl Log {
             }
             self.load(segment.at, &mut buffer);
             let last = self.segments.keys().next_back() == Some(&number);
-            if buffer.len() < SEGMENT as usize {
+            if buffer.len() < SEGMENT as usize - RED_ZONE {
                 walk.partial = true;
                 walk.cut_short = !last;
                 walk.missing.push(base + buffer.len() as u64..base + SEGMENT);

@@ -76,8 +76,12 @@ fn raw(dir: &Path) -> (BTreeMap<Vec<u8>, Vec<u8>>, u64, Option<Found>) {
 }
 
 fn damage(dir: &Path) -> Option<String> {
+    damage_in(dir, Scope::All)
+}
+
+fn damage_in(dir: &Path, scope: Scope) -> Option<String> {
     let files = Files::lock(dir).expect("locks");
-    find_damage(&files, mark::read(dir).as_ref()).expect("reads")
+    find_damage(&files, mark::read(dir).as_ref(), scope).expect("reads")
 }
 
 /// Only the engine's data, as a killed process leaves it.
@@ -118,6 +122,68 @@ fn the_file_alone_gives_exactly_what_the_store_holds() {
             assert!(raw(home.path()).0 == expected);
         }
     }
+}
+
+/// The same with its snapshots, as a power cut leaves it.
+fn copy_with_snapshots(from: &Path) -> TempDir {
+    let to = copy(from);
+    for entry in fs::read_dir(from.join("sled")).expect("lists") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let name = path.file_name().expect("a name");
+            fs::copy(&path, to.path().join("sled").join(name)).expect("copies");
+        }
+    }
+    to
+}
+
+#[test]
+fn damage_after_the_newest_snapshot_is_found_without_reading_what_is_before_it() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut dice = Dice(0x1234_5678_9ABC_DEF1);
+    let mut history = History::new();
+    let mut skipped = 0;
+    for _ in 0..4 {
+        let store = open(home.path());
+        work(&store, &mut dice, 40, &mut history);
+        let killed = copy_with_snapshots(home.path());
+        assert_eq!(damage_in(killed.path(), Scope::SinceSnapshot), None);
+        let engine = killed.path().join("sled");
+        let snapshot = newest_snapshot(&engine).expect("lists");
+        let log = Log::open(&engine).expect("opens");
+        let (last_batch, _) = Pages::read(&log, None).walk.last_batch.expect("has batches");
+        assert!(last_batch > snapshot + 100 && last_batch % SEGMENT > 100);
+        let db = engine.join("db");
+        let mut bytes = fs::read(&db).expect("reads");
+        let slots = slots(&bytes);
+        let place = slots[&(last_batch / SEGMENT)] + (last_batch % SEGMENT) as usize - 10;
+        bytes[place] ^= 1;
+        fs::write(&db, &bytes).expect("writes");
+        assert!(damage_in(killed.path(), Scope::SinceSnapshot).is_some());
+        bytes[place] ^= 1;
+        // In a segment before it, which the engine does not read at opening.
+        if let Some((_, before)) = slots.range(..snapshot / SEGMENT).next() {
+            bytes[before + 600..before + 900].fill(0xAA);
+            fs::write(&db, &bytes).expect("writes");
+            assert_eq!(damage_in(killed.path(), Scope::SinceSnapshot), None);
+            skipped += 1;
+        }
+        store.close().expect("closes");
+        drop(store);
+        assert_eq!(damage_in(home.path(), Scope::SinceSnapshot), None);
+    }
+    assert!(skipped > 0);
+}
+
+/// Where in the file each segment is, by its number.
+fn slots(file: &[u8]) -> BTreeMap<u64, usize> {
+    let segments = file.chunks(SEGMENT as usize).enumerate();
+    segments
+        .filter_map(|(at, segment)| {
+            let lsn = i64::from_le_bytes(segment.get(4..12)?.try_into().ok()?) ^ i64::MAX;
+            Some((u64::try_from(lsn).ok()? / SEGMENT, at * SEGMENT as usize))
+        })
+        .collect()
 }
 
 #[test]
