@@ -34,7 +34,7 @@ fn confirmed(entity: &Entity, update: &Update, seen: &Seen) -> Option<usize> {
     let former = update
         .cloud_id
         .as_ref()
-        .is_some_and(|id| record.former_ids.contains(id));
+        .is_some_and(|id| record.was_called(id));
     let tells = !matches!(seen, Seen::Skipped(_)) && !former && !record.is_past(update, seen.doc());
     let same = |item: &Item| tells && same_state(item.snapshot.as_ref(), seen.doc());
     let sent = &entity.items[..sent];

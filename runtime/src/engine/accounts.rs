@@ -4,8 +4,8 @@ use crate::engine::Engine;
 use crate::engine::api::{LoginError, Role, Unavailable, User};
 use crate::store::rows::{Rows, put};
 use crate::store::{Batch, CommitError, Direction, keys};
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -50,6 +50,20 @@ fn hash(password: &str, salt: &[u8; 16]) -> String {
     hash.expect("invariant: any password can be hashed").to_string()
 }
 
+/// What no password has: it costs as much to compare with as a real one, and nothing to make.
+fn decoy(random: &[u8; 16]) -> String {
+    let salt = SaltString::encode_b64(random).expect("invariant: 16 bytes are a salt");
+    let params = ParamsString::try_from(hasher().params()).expect("invariant: the figures can be written down");
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params,
+        salt: Some(salt.as_salt()),
+        hash: Some(Output::new(&[*random, *random].concat()).expect("invariant: 32 bytes are a hash")),
+    };
+    hash.to_string()
+}
+
 /// Checks logins; two at once at most, each takes 19 MiB.
 pub struct Accounts {
     slots: Arc<Semaphore>,
@@ -64,7 +78,7 @@ impl Accounts {
     pub fn new(random: &[u8; 16]) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(2)),
-            nobody: Arc::from(hash("nobody has this password", random)),
+            nobody: Arc::from(decoy(random)),
             seen: RwLock::default(),
         }
     }
@@ -179,5 +193,23 @@ impl Engine {
                 None => Err(error.into()),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparing_with_the_decoy_is_the_same_work_and_never_true() {
+        let (decoy, real) = (decoy(&[7; 16]), hash("secret", &[7; 16]));
+        let (decoy, real) = (PasswordHash::new(&decoy).unwrap(), PasswordHash::new(&real).unwrap());
+        assert_eq!(
+            (decoy.algorithm, decoy.version, &decoy.params),
+            (real.algorithm, real.version, &real.params)
+        );
+        assert_eq!(decoy.hash.unwrap().len(), real.hash.unwrap().len());
+        let fits = |hash| hasher().verify_password(b"secret", hash).is_ok();
+        assert_eq!((fits(&decoy), fits(&real)), (false, true));
     }
 }

@@ -6,7 +6,7 @@ use crate::outlet::{Acked, Outlet, everything, host};
 use crate::world::World;
 use selaras::plugin::{CallContext, Case, Decided, Decision, Document, NoLookup};
 use selaras::store::keys;
-use selaras_core::conflict::{Conflict, Phase, Side};
+use selaras_core::conflict::{Conflict, Side};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
@@ -137,7 +137,10 @@ fn covered(outlet: &Outlet, world: &World) -> Result<(), Broken> {
         });
         let former = entity.as_ref().is_some_and(|entity| {
             let record = &entity.record;
-            record.former_ids.iter().any(|id| id.as_str() == state.cloud_id)
+            record
+                .former_ids
+                .iter()
+                .any(|former| former.id.as_str() == state.cloud_id)
                 || record
                     .cloud_id
                     .as_ref()
@@ -327,9 +330,26 @@ fn lost_later(acked: &Acked, outlet: &Outlet, lost: &BTreeSet<u64>) -> bool {
     later.any(|other| other.n.is_none_or(|n| lost.contains(&n)))
 }
 
-/// Each change took effect once, in order (2, 3). A cloud that does not dedup may repeat the last (rule 19).
+/// Each change took effect once, in order (2, 3). A cloud that does not dedup may repeat the last (rule 19), and what was
+/// decided for against the cloud is pushed anew (rule 7).
 fn in_order(world: &World) -> Result<(), Broken> {
     let cloud = world.net.cloud.lock().expect("no panic holds it");
+    let decided_for: BTreeSet<(usize, String, String, Option<u64>)> = world
+        .outlets
+        .iter()
+        .flat_map(|outlet| {
+            let conflicts = outlet.conflicts().into_iter();
+            let kept = conflicts.filter(|conflict| conflict.decision == "keep_local");
+            kept.map(|c| {
+                (
+                    outlet.number,
+                    c.entity_type,
+                    c.entity_id,
+                    number_of(c.local.doc.as_ref()),
+                )
+            })
+        })
+        .collect();
     let mut seen = BTreeSet::new();
     let mut versions: BTreeMap<(usize, &str, &str), u64> = BTreeMap::new();
     for effect in &cloud.effects {
@@ -338,15 +358,21 @@ fn in_order(world: &World) -> Result<(), Broken> {
             effect.entity_type.as_str(),
             effect.local_id.as_str(),
         );
-        if world.plan.manner.dedups
-            && let Some(n) = effect.n
+        let anew = (
+            name.0,
+            effect.entity_type.clone(),
+            effect.local_id.clone(),
+            effect.n,
+        );
+        let once = world.plan.manner.dedups && !decided_for.contains(&anew);
+        if let Some(n) = effect.n
             && !seen.insert((name, n))
+            && once
         {
             return broken("2 once", format!("{effect:?} took effect before"));
         }
         let before = versions.insert(name, effect.version).unwrap_or(0);
-        let falls = effect.version < before || (world.plan.manner.dedups && effect.version == before);
-        if falls {
+        if effect.version < before || (once && effect.version == before) {
             return broken("3 order", format!("{effect:?} after v{before}"));
         }
     }
@@ -355,10 +381,14 @@ fn in_order(world: &World) -> Result<(), Broken> {
 
 /// The same question gets the same verdict (10).
 async fn repeats(outlet: &Outlet, conflict: &Conflict) -> Result<(), Broken> {
-    let by_strategy = conflict.plugin_digest.is_some() && conflict.resolved_by.is_none();
-    if !by_strategy || conflict.phase == Phase::Open {
+    let Some(question) = &conflict.question else {
         return Ok(());
-    }
+    };
+    let sides = question.sides.as_deref();
+    let (base, local, theirs) = match sides {
+        Some(sides) => (&sides.base, &sides.local, &sides.cloud),
+        None => (&conflict.base, &conflict.local, &conflict.cloud),
+    };
     let document = |side: &Side| Document {
         entity_type: conflict.entity_type.clone(),
         id: conflict.entity_id.clone(),
@@ -373,9 +403,9 @@ async fn repeats(outlet: &Outlet, conflict: &Conflict) -> Result<(), Broken> {
             .map_or_else(|| Arc::from("null"), |doc| Arc::from(doc.as_str())),
     };
     let case = Case {
-        base: conflict.base.as_ref().map(document),
-        local: document(&conflict.local),
-        cloud: document(&conflict.cloud),
+        base: base.as_ref().map(document),
+        local: document(local),
+        cloud: document(theirs),
     };
     let cx = CallContext {
         outlet_id: format!("outlet-{}", outlet.number),
@@ -393,7 +423,7 @@ async fn repeats(outlet: &Outlet, conflict: &Conflict) -> Result<(), Broken> {
         Decision::Delete => "delete",
         Decision::Defer => "defer",
     });
-    if said.as_ref().is_ok_and(|said| *said == conflict.decision) {
+    if said.as_ref().is_ok_and(|said| *said == question.verdict) {
         return Ok(());
     }
     broken(
