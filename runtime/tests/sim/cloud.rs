@@ -2,7 +2,7 @@
 //! version or not, and reports what changed. Every effect on it is kept for the checks. It knows bytes of requests
 //! and answers, and no outlet's inside.
 
-use crate::plan::Manner;
+use crate::plan::{MAPPED, Manner};
 use crate::time::WorldTime;
 use crate::trace::Trace;
 use selaras_core::checkpoint::BEGINNING;
@@ -10,6 +10,9 @@ use selaras_core::stamp::Millis;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What a document's number is called in another shape.
+pub const CLOUD_NUMBER: &str = "number";
 
 /// Fields of `data` that are not the document's.
 const ENVELOPE: [&str; 7] = [
@@ -114,7 +117,6 @@ impl Cloud {
 
     /// Headquarters changes, makes or deletes an entity.
     pub fn edit(&mut self, lot: u64, make: bool, delete: bool, entity_type: &str, n: u64) {
-        let doc = json!({"n": n, "by": "hq"});
         let entity = if make || self.newest.is_empty() {
             self.begin(entity_type)
         } else {
@@ -128,13 +130,33 @@ impl Cloud {
             // What is gone stays gone; what comes after it has another name.
             return;
         }
-        let doc = Some(doc).filter(|_| !delete || !lives);
+        let field = self.number(&self.log[self.newest[entity]].entity_type);
+        let doc = Some(json!({field: n, "by": "hq"})).filter(|_| !delete || !lives);
         let late = if self.manner.stamps_checkpoints {
             i64::try_from(lot % 40_000).expect("a small number")
         } else {
             0
         };
         self.become_state(entity, doc, None, late);
+    }
+
+    /// The field that holds a document's number.
+    fn number(&self, entity_type: &str) -> &'static str {
+        if self.manner.maps && entity_type == MAPPED {
+            CLOUD_NUMBER
+        } else {
+            "n"
+        }
+    }
+
+    /// A state's document in the outlets' shape.
+    pub fn at_outlet(&self, state: &State) -> Option<Value> {
+        let mut doc = state.doc.clone()?;
+        let fields = doc.as_object_mut().expect("a document is an object");
+        if let Some(n) = fields.remove(self.number(&state.entity_type)) {
+            fields.insert("n".to_owned(), n);
+        }
+        Some(doc)
     }
 
     fn begin(&mut self, entity_type: &str) -> usize {
@@ -239,7 +261,8 @@ impl Cloud {
     }
 
     fn is_poison(&self, item: &Value) -> bool {
-        item["data"]["n"]
+        let entity_type = item["entity_type"].as_str().unwrap_or_default();
+        item["data"][self.number(entity_type)]
             .as_u64()
             .is_some_and(|n| self.poison.contains(&n))
     }
@@ -283,7 +306,8 @@ impl Cloud {
             entity
         };
         self.by_local_id.insert(name.clone(), entity);
-        let n = doc.as_ref().and_then(|doc| doc["n"].as_u64());
+        let field = self.number(&name.1);
+        let n = doc.as_ref().and_then(|doc| doc[field].as_u64());
         self.become_state(entity, doc, change_id.clone(), 0);
         self.effects.push(Effect {
             outlet,
@@ -346,11 +370,16 @@ impl Cloud {
             let checkpoint = if self.manner.stamps_checkpoints {
                 Millis(self.log[*last].stamp_ms).to_rfc3339()
             } else {
-                format!("place {}", last + 1)
+                // A listing from the beginning is told apart until it ends.
+                let whole = more && (since == BEGINNING || since.starts_with("whole "));
+                format!("{} {}", if whole { "whole" } else { "place" }, last + 1)
             };
             data.insert("sync_checkpoint".to_owned(), checkpoint.into());
         }
         data.insert("has_more".to_owned(), more.into());
+        if self.manner.completes && !more && (since == BEGINNING || since.starts_with("whole ")) {
+            data.insert("complete".to_owned(), true.into());
+        }
         Some(json!({"success": true, "data": data}))
     }
 
@@ -378,12 +407,20 @@ impl Cloud {
         if self.manner.stamps_checkpoints {
             return Some(usize::MAX);
         }
-        since.strip_prefix("place ").and_then(|place| place.parse().ok())
+        place_of(since)
     }
 
     fn is_after(&self, at: usize, since: &str) -> bool {
         Millis::parse_rfc3339(since).is_some_and(|since| self.log[at].stamp_ms > since.0)
     }
+}
+
+/// The place that a checkpoint names.
+pub fn place_of(checkpoint: &str) -> Option<usize> {
+    let place = checkpoint.strip_prefix("place ");
+    place
+        .or_else(|| checkpoint.strip_prefix("whole "))
+        .and_then(|place| place.parse().ok())
 }
 
 fn document(data: &Value) -> Value {

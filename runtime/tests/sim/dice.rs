@@ -54,4 +54,5 @@ pub mod of {
     pub const DISK: u64 = 4;
     pub const CLOCK: u64 = 5;
     pub const HOOK: u64 = 6;
+    pub const MORE: u64 = 7;
 }

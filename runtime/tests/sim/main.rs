@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Seeds of an ordinary run of the tests: those that were seen to hold. Later ones are run with `make sim`.
-const SEEDS: u64 = 20;
+/// Seeds of an ordinary run of the tests; more are run with `make sim`.
+const SEEDS: u64 = 300;
 /// So many failing seeds are found; the first of them is explained.
 const ENOUGH: usize = 12;
 /// Runs that cutting a failing one down may take.

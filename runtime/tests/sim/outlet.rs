@@ -1,9 +1,10 @@
 //! One outlet: the real engine over a disk that may lose power, and the app beside it, which repeats a request under
 //! the same key until it is answered, as a till does.
 
+use crate::cloud::CLOUD_NUMBER;
 use crate::disk::{Cut, Disk, Held};
 use crate::line::{Line, Net};
-use crate::plan::{Plan, TYPES, Target};
+use crate::plan::{MAPPED, Plan, TYPES, Target};
 use crate::time::OutletClock;
 use selaras::clock::{Clock, monotonic_us};
 use selaras::cloud::Client;
@@ -274,10 +275,14 @@ async fn set_up(engine: &Engine, plan: &Plan) {
         .set_sync_settings(sync, &actor())
         .await
         .expect("good settings");
+    let renaming = format!(r#"{{"rename":{{"n":"{CLOUD_NUMBER}"}}}}"#);
     for (name, strategy) in TYPES.iter().zip(&plan.strategies) {
+        let maps = plan.manner.maps && *name == MAPPED;
         let patch = BindingPatch {
             strategy: Some((*strategy).to_owned()),
             coalesce: Some(plan.coalesce),
+            mapper: maps.then(|| Some("catalog_mapper".to_owned())),
+            settings: maps.then(|| Doc::parse(&renaming).expect("an object")),
             ..BindingPatch::default()
         };
         engine

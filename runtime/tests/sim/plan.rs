@@ -6,6 +6,8 @@ use crate::disk::Cut;
 
 /// The types whose entities apps and headquarters change; each has a strategy of its own.
 pub const TYPES: [&str; 3] = ["product", "order", "customer"];
+/// The type that may have a mapper.
+pub const MAPPED: &str = TYPES[2];
 const STRATEGIES: [&str; 4] = ["cloud_wins", "local_wins", "newest_wins", "manual"];
 
 /// What the cloud does beside what it must.
@@ -29,6 +31,10 @@ pub struct Manner {
     pub plurals: bool,
     /// Changes are also told by webhook.
     pub hooks: bool,
+    /// The end of a full listing is told.
+    pub completes: bool,
+    /// Documents of the type [`MAPPED`] have another shape there.
+    pub maps: bool,
 }
 
 /// What may go wrong.
@@ -114,6 +120,8 @@ pub enum Event {
     Retry { outlet: usize },
     /// The next new document of an outlet is one the cloud cannot bear.
     Poison { outlet: usize },
+    /// A person has everything fetched again.
+    Resync { outlet: usize },
     /// Nothing, for long.
     Rest { ms: u64 },
 }
@@ -169,9 +177,17 @@ impl Plan {
             page: dice.pick(&[2, 5, 100]),
             plurals: dice.chance(1, 2),
             hooks: dice.chance(1, 2),
+            completes: false,
+            maps: false,
         };
         let manner = Manner {
             renames: manner.dedups && manner.checks_base && dice.chance(1, 4),
+            ..manner
+        };
+        let mut more = Dice::of(seed, &[of::MORE]);
+        let manner = Manner {
+            completes: !manner.stamps_checkpoints && more.chance(1, 2),
+            maps: more.chance(1, 2),
             ..manner
         };
         let skews = (0..outlets).map(|_| skew(&mut dice)).collect();
@@ -215,6 +231,7 @@ impl Plan {
                 | Event::Trigger { outlet }
                 | Event::Decide { outlet, .. }
                 | Event::Poison { outlet }
+                | Event::Resync { outlet }
                 | Event::Retry { outlet } => *outlet %= outlets,
                 Event::Weather {
                     outlet, faults: bad, ..
@@ -300,7 +317,8 @@ fn step(seed: u64, number: usize, outlets: usize, faults: &[Fault]) -> Step {
             lot: dice.next(),
         },
         94..96 => Event::Retry { outlet },
-        96..97 => Event::Poison { outlet },
+        96 => Event::Poison { outlet },
+        97 => Event::Resync { outlet },
         _ => Event::Rest {
             ms: dice.pick(&[60_000, 400_000, 7_200_000]),
         },

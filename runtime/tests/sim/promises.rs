@@ -2,6 +2,7 @@
 //! promises are numbered as in the design: 1 durable, 2 once, 3 order, 4 no silent overwrite, 5 checkpoint, 6
 //! convergence, 7 deletes, 8 outages, 9 one bad thing, 10 decisions, 11 bounds.
 
+use crate::cloud::place_of;
 use crate::outlet::{Acked, Outlet, everything, host};
 use crate::world::World;
 use selaras::plugin::{CallContext, Case, Decided, Decision, Document, NoLookup};
@@ -14,6 +15,9 @@ use selaras_core::payload::same_state;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Requests of an outlet in an hour, where it has pages of a few elements to ask for and little to send.
+const MOST_REQUESTS: u64 = 600;
 
 /// What the feed says of an entity.
 pub struct Fed {
@@ -108,7 +112,7 @@ fn durable(outlet: &Outlet, feed: &[Fed]) -> Result<(), Broken> {
 fn covered(outlet: &Outlet, world: &World) -> Result<(), Broken> {
     let rows = outlet.rows();
     let checkpoint: Option<String> = rows.meta("checkpoint").expect("the rows can be read");
-    let place = checkpoint.and_then(|text| text.strip_prefix("place ")?.parse::<usize>().ok());
+    let place = checkpoint.and_then(|text| place_of(&text));
     let Some(place) = place else { return Ok(()) };
     let cloud = world.net.cloud.lock().expect("no panic holds it");
     // The newest state of each entity that was listed up to there.
@@ -212,6 +216,17 @@ pub fn restless(world: &World) -> Broken {
     }
 }
 
+/// What the cloud is asked is bounded whatever it answers (11).
+pub fn asked_little(world: &World) -> Result<(), Broken> {
+    let requests = world.trace.counts().get("requests").copied().unwrap_or(0);
+    let hours = world.time.ms().cast_unsigned() / 3_600_000 + 1;
+    let most = MOST_REQUESTS * hours * world.outlets.len() as u64;
+    if requests > most {
+        return broken("11 bounded", format!("{requests} requests in {hours} hours"));
+    }
+    Ok(())
+}
+
 /// In the end.
 pub async fn in_the_end(world: &World) -> Result<(), Broken> {
     for outlet in &world.outlets {
@@ -226,6 +241,7 @@ pub async fn in_the_end(world: &World) -> Result<(), Broken> {
             repeats(outlet, conflict).await?;
         }
     }
+    asked_little(world)?;
     in_order(world)
 }
 
@@ -256,10 +272,8 @@ fn equal(outlet: &Outlet, world: &World) -> Result<(), Broken> {
         let name = (state.entity_type.clone(), state.cloud_id.clone());
         let entity = here.remove(&name);
         let ours = entity.as_ref().and_then(|entity| entity.record.doc.as_ref());
-        let theirs = state
-            .doc
-            .as_ref()
-            .map(|doc| Doc::parse(&doc.to_string()).expect("a document"));
+        let theirs = cloud.at_outlet(state);
+        let theirs = theirs.map(|doc| Doc::parse(&doc.to_string()).expect("a document"));
         if !same_state(ours, theirs.as_ref()) {
             let promise = if theirs.is_none() {
                 "7 deletes stay deleted"
@@ -334,22 +348,16 @@ fn lost_later(acked: &Acked, outlet: &Outlet, lost: &BTreeSet<u64>) -> bool {
 /// decided for against the cloud is pushed anew (rule 7).
 fn in_order(world: &World) -> Result<(), Broken> {
     let cloud = world.net.cloud.lock().expect("no panic holds it");
-    let decided_for: BTreeSet<(usize, String, String, Option<u64>)> = world
-        .outlets
-        .iter()
-        .flat_map(|outlet| {
-            let conflicts = outlet.conflicts().into_iter();
-            let kept = conflicts.filter(|conflict| conflict.decision == "keep_local");
-            kept.map(|c| {
-                (
-                    outlet.number,
-                    c.entity_type,
-                    c.entity_id,
-                    number_of(c.local.doc.as_ref()),
-                )
-            })
-        })
-        .collect();
+    // Up to which version each entity's changes were decided for.
+    let mut decided_for: BTreeMap<(usize, String, String), u64> = BTreeMap::new();
+    for outlet in &world.outlets {
+        let conflicts = outlet.conflicts().into_iter();
+        for conflict in conflicts.filter(|conflict| conflict.decision == "keep_local") {
+            let entity = (outlet.number, conflict.entity_type, conflict.entity_id);
+            let version = decided_for.entry(entity).or_default();
+            *version = conflict.local.version.max(*version);
+        }
+    }
     let mut seen = BTreeSet::new();
     let mut versions: BTreeMap<(usize, &str, &str), u64> = BTreeMap::new();
     for effect in &cloud.effects {
@@ -358,13 +366,11 @@ fn in_order(world: &World) -> Result<(), Broken> {
             effect.entity_type.as_str(),
             effect.local_id.as_str(),
         );
-        let anew = (
-            name.0,
-            effect.entity_type.clone(),
-            effect.local_id.clone(),
-            effect.n,
-        );
-        let once = world.plan.manner.dedups && !decided_for.contains(&anew);
+        let entity = (name.0, effect.entity_type.clone(), effect.local_id.clone());
+        let anew = decided_for
+            .get(&entity)
+            .is_some_and(|version| *version >= effect.version);
+        let once = world.plan.manner.dedups && !anew;
         if let Some(n) = effect.n
             && !seen.insert((name, n))
             && once
@@ -372,7 +378,8 @@ fn in_order(world: &World) -> Result<(), Broken> {
             return broken("2 once", format!("{effect:?} took effect before"));
         }
         let before = versions.insert(name, effect.version).unwrap_or(0);
-        if effect.version < before || (once && effect.version == before) {
+        let falls = effect.version < before && !anew;
+        if falls || (once && effect.version == before) {
             return broken("3 order", format!("{effect:?} after v{before}"));
         }
     }

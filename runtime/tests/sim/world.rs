@@ -10,6 +10,7 @@ use crate::promises::{self, Broken};
 use crate::time::{OutletClock, WorldTime};
 use crate::trace::Trace;
 use selaras::engine::api::{Actor, QueueFilter, ResolveRequest};
+use selaras_core::resync::Scope;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -198,6 +199,7 @@ impl World {
             }
             Event::Decide { outlet, lot } => self.decide(*outlet, *lot).await,
             Event::Retry { outlet } => self.retry(*outlet).await,
+            Event::Resync { outlet } => self.resync(*outlet),
             Event::Poison { outlet } => {
                 let newest = self.outlets[*outlet].newest_n();
                 let mut cloud = self.net.cloud.lock().expect("no panic holds it");
@@ -245,6 +247,14 @@ impl World {
             };
             let _ = engine.resolve(&id, request, &person).await;
         }));
+    }
+
+    fn resync(&self, outlet: usize) {
+        if let Some(engine) = self.outlets[outlet].engine().cloned() {
+            drop(tokio::spawn(async move {
+                let _ = engine.resync(Scope::everything()).await;
+            }));
+        }
     }
 
     async fn retry(&self, outlet: usize) {
