@@ -71,6 +71,8 @@ pub struct Cloud {
     pub effects: Vec<Effect>,
     /// How often an entity was said to be at fault.
     pub blames: BTreeMap<LocalName, u32>,
+    /// The numbers of all documents it ever had.
+    pub held: BTreeSet<u64>,
     /// Documents it cannot bear.
     pub poison: BTreeSet<u64>,
 }
@@ -98,6 +100,7 @@ impl Cloud {
             applied: BTreeMap::new(),
             effects: Vec::new(),
             blames: BTreeMap::new(),
+            held: BTreeSet::new(),
             poison: BTreeSet::new(),
         }
     }
@@ -197,6 +200,8 @@ impl Cloud {
         );
         self.trace.note(self.time.ms(), &line);
         self.newest[entity] = self.log.len();
+        let field = self.number(&before.entity_type);
+        self.held.extend(doc.as_ref().and_then(|doc| doc[field].as_u64()));
         self.log.push(State {
             doc,
             version: before.version + 1,

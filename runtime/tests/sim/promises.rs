@@ -48,8 +48,8 @@ pub fn twice(outlet: usize, number: usize) -> Broken {
     }
 }
 
-/// At any time: no retries are used up but by what was said of the items themselves (8), and a queue does not grow
-/// while the line is bad (11).
+/// At any time: no retries are used up but by what was said of the items themselves (8), what both sides are said to have
+/// agreed on is something the cloud has had (rule 2), and a queue does not grow while the line is bad (11).
 pub fn at_any_time(outlet: &Outlet, world: &World) -> Result<(), Broken> {
     let cloud = world.net.cloud.lock().expect("no panic holds it");
     for entity in outlet.waiting() {
@@ -66,6 +66,14 @@ pub fn at_any_time(outlet: &Outlet, world: &World) -> Result<(), Broken> {
                 entity.key, outlet.number
             );
             return broken("8 an outage costs nothing", what);
+        }
+        let base = entity.record.base_doc().flatten();
+        if number_of(base).is_some_and(|n| !cloud.held.contains(&n)) {
+            let what = format!(
+                "{} at outlet {} rests on {base:?}, which the cloud never had",
+                entity.key, outlet.number
+            );
+            return broken("4 no silent overwrite", what);
         }
         if world.plan.coalesce && entity.items.len() > 2 {
             let what = format!(
