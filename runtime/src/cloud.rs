@@ -21,5 +21,5 @@ pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
 pub use client::{ApiKey, Client, CloudConfig, SetupError, plain_client};
 pub use error::LinkError;
-pub use page::{Collection, Element, Page};
+pub use page::{Collection, Element, Page, Unreadable, read_again};
 pub use send::{Answer, Timing};

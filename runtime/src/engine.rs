@@ -14,11 +14,14 @@ mod import;
 mod inflow;
 mod intake;
 mod link;
+mod parked;
+mod parking;
 mod plan;
 mod plugins;
 mod progress;
 mod pull;
 mod push;
+mod push_one;
 mod queue;
 mod resolve;
 mod retention;
@@ -54,7 +57,7 @@ use selaras_core::stamp::Millis;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::{first_admin, has_users};
@@ -107,6 +110,8 @@ struct Inner {
     /// That the store went back in time, and how far it is dealt with.
     rewound: Mutex<Option<Rewound>>,
     tidying: retention::Tidying,
+    /// Wakes who tries parked documents again: a plugin or what is bound to it changed.
+    reconsider: Notify,
     backups: Backups,
     shutdown: CancellationToken,
 }
@@ -174,6 +179,7 @@ impl Engine {
                 feed_floor: AtomicU64::new(feed_floor),
                 rewound: Mutex::new(rewound),
                 tidying,
+                reconsider: Notify::new(),
                 backups: Backups::new(parts.backups),
                 shutdown: parts.shutdown,
             }),

@@ -25,6 +25,7 @@ pub mod payload;
 pub mod push;
 pub mod receive;
 pub mod record;
+pub mod requeue;
 pub mod settle;
 pub mod stamp;
 pub mod tombstone;

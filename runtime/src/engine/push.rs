@@ -24,17 +24,17 @@ use tokio_util::sync::CancellationToken;
 const MOST_IDLE: usize = 100;
 
 /// What a task under way comes back with.
-struct Returned {
+pub(super) struct Returned {
     /// Entities it is done with.
     free: Vec<EntityKey>,
     /// Shipments that are still to be sent, of entities that stay busy.
     packed: Vec<Shipment>,
     /// Why nothing more is to be sent.
-    stop: Option<LinkError>,
+    pub stop: Option<LinkError>,
     /// What was done.
-    counted: Progress,
+    pub counted: Progress,
     /// It found nothing to do.
-    idle: bool,
+    pub idle: bool,
 }
 
 impl Engine {
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     /// Makes due entities ready and sends the first shipment of them.
-    async fn carry(
+    pub(super) async fn carry(
         self,
         cloud: Client,
         due: Vec<EntityKey>,
@@ -179,22 +179,24 @@ impl Engine {
             return match shipment.split() {
                 Ok((first, second)) => Ok(Next::Again(first, second)),
                 Err(alone) => {
-                    let outcome = Outcome::Failed {
-                        error: error.to_string(),
-                        retryable: true,
-                    };
-                    let said = Said {
-                        outcome,
-                        update: None,
-                    };
-                    self.absorb(alone, vec![said], progress).await?;
+                    self.refused(alone, &error, progress).await?;
                     Ok(Next::Go)
                 }
             };
         }
-        let alone = shipment.parcels.len() == 1 && matches!(error, LinkError::Server { .. });
-        if alone && let Ok(pong) = cloud.ping().await {
-            // The cloud is well; it is this document that it cannot bear. It waits, the others flow.
+        let document = shipment.endpoint.is_some();
+        if document && matches!(error, LinkError::Refused { status: 409, .. }) {
+            // What it met there is pulled and decided; meanwhile it waits like everything refused.
+            self.refused(shipment, &error, progress).await?;
+            progress.wants_pull = true;
+            return Ok(Next::Go);
+        }
+        let suspect = matches!(error, LinkError::Server { .. }) || document && error.stops_only_this_call();
+        if shipment.parcels.len() == 1
+            && suspect
+            && let Ok(pong) = cloud.ping().await
+        {
+            // The cloud is well; it is this document, or its route, that it cannot bear. It waits, the others flow.
             self.heard(pong.timing);
             self.postpone(&shipment.parcels[0], &error).await?;
             progress.error = Some(error.to_string());
@@ -202,6 +204,24 @@ impl Engine {
         }
         self.link_failed(&error, shipment.parcels.len());
         Ok(Next::Stop(error))
+    }
+
+    /// The cloud refuses what was sent alone: a retry of it is used up.
+    async fn refused(
+        &self,
+        alone: Shipment,
+        error: &LinkError,
+        progress: &mut Progress,
+    ) -> Result<(), Unavailable> {
+        let outcome = Outcome::Failed {
+            error: error.to_string(),
+            retryable: true,
+        };
+        let said = Said {
+            outcome,
+            update: None,
+        };
+        self.absorb(alone, vec![said], progress).await
     }
 
     /// Takes the cloud's answers into the entities, in one commit.

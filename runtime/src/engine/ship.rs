@@ -108,12 +108,17 @@ impl Shipment {
         for parcel in &self.parcels {
             let Answer { value, timing } = cloud.push_document(collection, &parcel.push.data).await?;
             last = timing;
-            let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
-            said.push(Said {
-                outcome: Outcome::Success {
-                    cloud_id,
+            let speaks_of_another = value.local_id.is_some_and(|id| id != parcel.key.id.as_str());
+            let outcome = if speaks_of_another {
+                Outcome::Missing
+            } else {
+                Outcome::Success {
+                    cloud_id: value.cloud_id.and_then(|id| CloudId::parse(&id).ok()),
                     version: value.version,
-                },
+                }
+            };
+            said.push(Said {
+                outcome,
                 update: None,
             });
         }

@@ -2,10 +2,11 @@
 //! each record's `rev`; who slipped in is named, so that the caller can look again.
 
 use crate::engine::api::Unavailable;
+use crate::engine::parking::Held;
 use crate::engine::settings::Settings;
 use crate::store::entity_rows::write_entity;
 use crate::store::rows::{FeedRow, RowError, Rows};
-use crate::store::{Batch, CommitError, Committed, StoreError};
+use crate::store::{Batch, CommitError, Committed, Expect, Key, StoreError};
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
 use selaras_core::json::Doc;
@@ -77,6 +78,10 @@ pub struct Tx<'a> {
     released: HashSet<CloudId>,
     /// Cloud ids that were asked for, and no record had them.
     free: HashSet<(EntityType, CloudId)>,
+    /// Preconditions besides the records' revs; one that fails says that this entity changed meanwhile.
+    guards: Vec<(Expect, EntityKey)>,
+    /// What is parked of entities that were asked for, by their slot, as this commit leaves it.
+    pub(super) parked: HashMap<Key, Option<Held>>,
     /// The caller's own writes, preconditions and feed entries.
     pub batch: Batch,
 }
@@ -93,6 +98,8 @@ impl<'a> Tx<'a> {
             named: HashMap::new(),
             released: HashSet::new(),
             free: HashSet::new(),
+            guards: Vec::new(),
+            parked: HashMap::new(),
             batch: Batch::new(),
         }
     }
@@ -173,6 +180,11 @@ impl<'a> Tx<'a> {
         self.released.insert(cloud_id.clone());
     }
 
+    /// Adds a precondition that stands for the entity, beside its record's.
+    pub fn guard(&mut self, key: &EntityKey, expect: Expect) {
+        self.guards.push((expect, key.clone()));
+    }
+
     /// Writes to the feed that the entity's document changed.
     pub fn feed(&mut self, row: &FeedRow) {
         self.batch.append_feed(crate::store::rows::encode(row));
@@ -189,11 +201,16 @@ impl<'a> Tx<'a> {
             entities,
             released,
             free,
+            guards,
             mut batch,
             ..
         } = self;
         let own = batch.expects.len();
         let mut owners = Vec::new();
+        for (expect, key) in guards {
+            batch.expects.push(expect);
+            owners.push(key);
+        }
         let mut sealed = Vec::with_capacity(entities.len());
         for (before, mut after) in entities {
             let key = after.key.clone();
@@ -207,7 +224,7 @@ impl<'a> Tx<'a> {
             };
             let priority = settings.rules(&key.entity_type).priority;
             let expects = write_entity(&mut batch, &before, &mut after, priority, owns);
-            owners.extend(std::iter::repeat_n(sealed.len(), expects));
+            owners.extend(std::iter::repeat_n(&after.key, expects).cloned());
             sealed.push(after);
         }
         if batch.changes_nothing() {
@@ -216,9 +233,7 @@ impl<'a> Tx<'a> {
         match rows.store().commit(batch).await {
             Ok(committed) => Ok((committed, sealed)),
             Err(CommitError::Precondition { index }) if index < own => Err(TxError::Refused),
-            Err(CommitError::Precondition { index }) => {
-                Err(TxError::Raced(sealed[owners[index - own]].key.clone()))
-            }
+            Err(CommitError::Precondition { index }) => Err(TxError::Raced(owners.swap_remove(index - own))),
             Err(error) => Err(TxError::Unavailable(error.into())),
         }
     }

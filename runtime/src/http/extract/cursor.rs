@@ -21,6 +21,8 @@ pub(crate) enum ListKind {
     Queue = 3,
     /// Conflicts.
     Conflicts = 4,
+    /// Parked documents.
+    Parked = 5,
 }
 
 /// The cursor for a position of `list`.
