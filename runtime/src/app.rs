@@ -145,9 +145,7 @@ impl App {
         }
         self.scheduler.await.context("the scheduler's task died")?;
         self.tidier.await.context("the tidier's task died")?;
-        self.parked
-            .await
-            .context("the task of what is parked died")?;
+        self.parked.await.context("the task of what is parked died")?;
         self.control.await.context("the control socket's task died")?;
         self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);

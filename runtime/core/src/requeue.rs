@@ -36,9 +36,7 @@ pub fn requeue(entity: &mut Entity, order: u64, change_id: String) -> Requeued {
         Some(_) | None => {}
     }
     let accepted_at = record.modified.at;
-    entity
-        .items
-        .push(Item::of(record, order, change_id, accepted_at));
+    entity.items.push(Item::of(record, order, change_id, accepted_at));
     Requeued::Anew
 }
 
@@ -66,7 +64,10 @@ mod tests {
         assert_eq!(lose(&mut case, 0), Requeued::Anew);
         assert_eq!(case.attempt(), Attempt::First);
         let head = case.entity.head().unwrap();
-        assert_eq!((head.change_id.as_str(), head.operation), ("anew", Operation::Update));
+        assert_eq!(
+            (head.change_id.as_str(), head.operation),
+            ("anew", Operation::Update)
+        );
         assert_eq!(head.snapshot, Some(price("2")));
         assert_eq!(
             head.sent.as_ref().unwrap().base_version,

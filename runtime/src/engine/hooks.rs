@@ -1,11 +1,11 @@
 //! Webhooks of the cloud, authentic and fresh when they come here: taken in with their dedup key in one commit, then
 //! decided at once where that is possible (rule 13).
 
+use crate::cloud::{Collection, Element};
 use crate::engine::Engine;
 use crate::engine::api::{
     BulkElement, Hook, HookConflict, HookError, HookOutcome, HookResult, HookUpdate, Resolution, Unavailable,
 };
-use crate::cloud::{Collection, Element};
 use crate::engine::inflow::{Arrival, Became, Landing};
 use crate::engine::parking::{UNREADABLE, park_unreadable};
 use crate::engine::tell::Hint;

@@ -278,3 +278,52 @@ fn inbox(entity: &mut Entity, update: &Update) -> Became {
     entity.record.inbox = Some(update.clone());
     Became::Inboxed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use selaras_core::accept::{Incoming, accept};
+    use selaras_core::json::Doc;
+    use selaras_core::stamp::Millis;
+
+    #[test]
+    fn what_was_parked_without_a_number_is_older_than_what_the_outlet_did_since_and_the_cloud_took() {
+        let mut entity = Entity::new(EntityKey::parse("product", "p").unwrap());
+        let from = Parked {
+            number: 1,
+            version: entity.record.version,
+        };
+        let bare = Update::default();
+        let stamped = Update {
+            stamp: Some(Millis(1)),
+            ..Update::default()
+        };
+        let numbered = Update {
+            version: Some(1),
+            ..stamped.clone()
+        };
+        let judged =
+            |entity: &Entity| [&bare, &stamped, &numbered].map(|update| is_overtaken(entity, update, from));
+        assert_eq!(judged(&entity), [false; 3], "nothing was done since");
+        let change = Incoming {
+            doc: Some(Doc::parse("{}").unwrap()),
+            stamp: Millis(2).into(),
+            by: None,
+            change_id: "ch".to_owned(),
+            order: 2,
+            now: Millis(2),
+        };
+        accept(&mut entity, change, true);
+        assert_eq!(
+            judged(&entity),
+            [true, false, false],
+            "both sides changed: a strategy is asked"
+        );
+        entity.items.clear();
+        assert_eq!(
+            judged(&entity),
+            [true, true, false],
+            "its number tells what it is"
+        );
+    }
+}

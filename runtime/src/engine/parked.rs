@@ -12,7 +12,7 @@ use crate::engine::api::{
     RetryError, Unavailable,
 };
 use crate::engine::inflow::{Arrival, Became};
-use crate::engine::parking::{Origin, UNREADABLE, number_of, remove};
+use crate::engine::parking::{Origin, number_of, remove};
 use crate::engine::settings::Settings;
 use crate::engine::tx::{Load, Tx, TxError};
 use crate::store::rows::{ItemRow, ParkedRow, RowError, put};
@@ -246,28 +246,28 @@ impl Engine {
             // One of them is gone; who of them is found out one by one.
             let mut tried = Vec::with_capacity(arrivals.len());
             for (arrival, origin) in arrivals.iter().zip(from) {
-                let one = Box::pin(self.land_again(std::slice::from_ref(arrival), &[*origin]));
-                tried.extend(one.await?);
+                let (arrival, origin) = (std::slice::from_ref(arrival), std::slice::from_ref(origin));
+                tried.extend(Box::pin(self.land_again(arrival, origin)).await?);
             }
             return Ok(tried);
         };
         let inboxed = landings.iter().filter(|l| matches!(l.became, Became::Inboxed));
         let decided = self.decide(inboxed.map(|l| l.key.clone()).collect()).await?;
-        if decided.iter().any(|(_, resolution)| *resolution != Resolution::Manual) {
+        if decided
+            .iter()
+            .any(|(_, resolution)| *resolution != Resolution::Manual)
+        {
             self.changed();
         }
         let mut tried = Vec::with_capacity(landings.len());
         for (landing, origin) in landings.into_iter().zip(from) {
             tried.push(match landing.became {
-                Became::Parked(error) => match self.parked_row(origin.number)? {
+                Became::Parked(_) => match self.parked_row(origin.number)? {
                     Some(row) => Tried::Still {
                         code: row.error_code,
                         message: row.error,
                     },
-                    None => Tried::Still {
-                        code: UNREADABLE.to_owned(),
-                        message: error,
-                    },
+                    None => Tried::Gone,
                 },
                 _ => {
                     let key = landing.key.clone();
@@ -338,7 +338,10 @@ impl Engine {
             items: vec![row.item.clone()],
             ..Entity::new(row.key.clone())
         };
-        let mapped = self.map_to_cloud(&settings, std::slice::from_ref(&alone)).await.pop();
+        let mapped = self
+            .map_to_cloud(&settings, std::slice::from_ref(&alone))
+            .await
+            .pop();
         if let Some(Err(failure)) = mapped {
             let by = self.failed_mapper(&settings.binding(row.key.entity_type.as_str()), &failure);
             let (code, message) = (by.code.clone(), failure.message.clone());

@@ -36,7 +36,10 @@ impl Held {
 
     /// Whether `update` is newer than it, or the same.
     fn gives_way_to(&self, update: &Update) -> bool {
-        self.row.update.as_ref().is_none_or(|held| supersedes(update, held))
+        self.row
+            .update
+            .as_ref()
+            .is_none_or(|held| supersedes(update, held))
     }
 }
 
@@ -96,7 +99,8 @@ impl Engine {
         };
         let same = |held: &Held| {
             let (old, new) = (&held.row, &row);
-            held.number == number && (&old.error, &old.under, &old.digest) == (&new.error, &new.under, &new.digest)
+            held.number == number
+                && (&old.error, &old.under, &old.digest) == (&new.error, &new.under, &new.digest)
         };
         if held.as_ref().is_some_and(same) {
             // It failed so before: nothing new to write, however often it is tried.
@@ -207,10 +211,7 @@ impl Engine {
     }
 
     /// Those that are not kept yet, with the numbers of their rows to be.
-    pub(super) fn new_unreadable(
-        &self,
-        rows: Vec<ParkedRow>,
-    ) -> Result<Vec<(u64, ParkedRow)>, Unavailable> {
+    pub(super) fn new_unreadable(&self, rows: Vec<ParkedRow>) -> Result<Vec<(u64, ParkedRow)>, Unavailable> {
         let store = self.inner.rows.store();
         let mut seen = HashSet::new();
         let mut fresh = Vec::with_capacity(rows.len());
@@ -227,7 +228,8 @@ impl Engine {
 /// Keeps what could not be read.
 pub(super) fn park_unreadable(batch: &mut Batch, rows: &[(u64, ParkedRow)]) {
     for (number, row) in rows {
-        put(batch, keys::numbered(keys::PARKED, add(batch, *number)), row);
+        add(batch, *number);
+        put(batch, keys::numbered(keys::PARKED, *number), row);
         if let Some(slot) = row.slot() {
             batch.put(slot, number.to_be_bytes());
         }

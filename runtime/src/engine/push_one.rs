@@ -31,7 +31,9 @@ impl Engine {
     /// # Errors
     /// See [`PushError`].
     pub async fn push_entity(&self, key: &EntityKey) -> Result<EntityPush, PushError> {
-        let view = self.entity(key)?.ok_or_else(|| PushError::NotFound(key.clone()))?;
+        let view = self
+            .entity(key)?
+            .ok_or_else(|| PushError::NotFound(key.clone()))?;
         let entity = self.inner.rows.entity(&view.key).map_err(Unavailable::from)?;
         refuse_conflict(&entity)?;
         let items = entity.items.iter().map(|item| item.order).collect();
@@ -82,7 +84,8 @@ impl Engine {
             progress.error = Some(error.to_string());
         }
         let lasted = self.mono_ms().saturating_sub(started);
-        self.log_push(&progress, started_at, lasted, failed.is_some()).await;
+        self.log_push(&progress, started_at, lasted, failed.is_some())
+            .await;
         if progress.wants_pull {
             self.trigger();
         }

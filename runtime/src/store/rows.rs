@@ -171,11 +171,7 @@ impl ParkedRow {
 }
 
 /// The slot of what is parked of the update's entity. See [`ParkedRow::slot`].
-pub fn parked_slot(
-    entity_type: &str,
-    entity_id: &str,
-    update: &selaras_core::update::Update,
-) -> Vec<u8> {
+pub fn parked_slot(entity_type: &str, entity_id: &str, update: &selaras_core::update::Update) -> Vec<u8> {
     let name = match &update.cloud_id {
         Some(cloud_id) => format!("c{cloud_id}"),
         None => format!("l{entity_id}"),

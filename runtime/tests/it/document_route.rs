@@ -25,7 +25,11 @@ async fn creates_and_updates_go_by_the_route_and_deletes_in_a_batch() {
     outlet.settle().await;
     let calls = cloud.calls(Call::Document);
     assert_eq!(calls.len(), 2);
-    assert!(calls.iter().all(|call| call.path.ends_with("/orders") && call.method == "POST"));
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.path.ends_with("/orders") && call.method == "POST")
+    );
     assert_eq!(string_at(&calls[0].body, "local_id").as_deref(), Some("o"));
     assert_eq!(at(&calls[0].body, "total").as_deref(), Some("1.50"));
     assert_eq!(string_at(&calls[1].body, "cloud_id"), Some(cloud_id));
@@ -61,10 +65,15 @@ async fn a_document_that_the_cloud_refuses_fails_alone_with_its_words() {
         let failed = outlet.failed().await.remove(0);
         assert_eq!(string_at(&failed, "entity_id"), Some(id.clone()));
         let error = string_at(&failed, "error_message").unwrap();
-        assert!(error.contains(&status.to_string()) && error.contains("the script says so"), "{error}");
+        assert!(
+            error.contains(&status.to_string()) && error.contains("the script says so"),
+            "{error}"
+        );
         outlet.put("product", &id, r#"{"n":1}"#).await.expect(201);
         outlet
-            .run_until("the others to flow", |_| cloud.state().times_applied("product", &id) == 1)
+            .run_until("the others to flow", |_| {
+                cloud.state().times_applied("product", &id) == 1
+            })
             .await;
         let retry = format!("/api/v1/sync/retry/{}", string_at(&failed, "id").unwrap());
         outlet.request("POST", &retry).await.expect(200);
@@ -85,8 +94,14 @@ async fn what_a_refused_document_met_at_the_cloud_is_pulled_and_decided() {
     // Pushed by itself, soon after the change and without a pull before it.
     wait::until_true("the refusal", || cloud.count(Call::Document) == 2).await;
     outlet.settle().await;
-    assert_eq!(outlet.document("order", "o").await.as_deref(), Some(r#"{"total":2}"#));
-    assert_eq!(outlet.conflict_of("order", "o").await.str("data.decision"), "take_cloud");
+    assert_eq!(
+        outlet.document("order", "o").await.as_deref(),
+        Some(r#"{"total":2}"#)
+    );
+    assert_eq!(
+        outlet.conflict_of("order", "o").await.str("data.decision"),
+        "take_cloud"
+    );
 }
 
 #[tokio::test]
@@ -102,7 +117,11 @@ async fn a_route_that_the_cloud_does_not_have_holds_only_its_own_type() {
                 cloud.state().times_applied("product", &id) == 1 && cloud.count(Call::Document) > 0
             })
             .await;
-        assert_eq!(outlet.status().await.num("data.failed_count"), 0, "no retry is used up");
+        assert_eq!(
+            outlet.status().await.num("data.failed_count"),
+            0,
+            "no retry is used up"
+        );
         cloud.behave();
         outlet.settle().await;
         assert_eq!(cloud.state().times_applied("order", &id), 1);

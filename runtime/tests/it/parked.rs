@@ -17,7 +17,8 @@ impl Outlet {
     }
 
     async fn retry_parked(&self, id: &str) -> Reply {
-        self.request("POST", &format!("/api/v1/sync/parked/{id}/retry")).await
+        self.request("POST", &format!("/api/v1/sync/parked/{id}/retry"))
+            .await
     }
 
     async fn drop_parked(&self, id: &str, body: &str) -> Reply {
@@ -85,13 +86,23 @@ async fn both_ways_are_in_one_list_whole_and_filtered() {
         assert_eq!(field(parked, "plugin.digest").len(), 64);
         assert!(!field(parked, "at").is_empty());
     }
-    assert_eq!(outlet.parked("?error_code=plugin-error&entity_type=product").await.len(), 2);
+    assert_eq!(
+        outlet
+            .parked("?error_code=plugin-error&entity_type=product")
+            .await
+            .len(),
+        2
+    );
     assert_eq!(outlet.parked("?error_code=plugin-trap").await.len(), 0);
     assert_eq!(outlet.parked("?entity_type=order").await.len(), 0);
     let first = outlet.read("sync/parked?limit=1").await.expect(200);
     let second = format!("sync/parked?limit=1&cursor={}", first.str("next_cursor"));
     let second = outlet.read(&second).await.expect(200);
-    assert_eq!([first.list(), second.list()].concat(), all, "newest first, page by page");
+    assert_eq!(
+        [first.list(), second.list()].concat(),
+        all,
+        "newest first, page by page"
+    );
     assert_eq!(second.string("next_cursor"), None);
     outlet
         .read("sync/parked?direction=up")
@@ -111,7 +122,11 @@ async fn a_retry_that_fails_again_is_422_and_stays_parked_each_way() {
         let id = field(&parked, "id");
         let reply = outlet.retry_parked(&id).await.expect_error(422, "mapper_failed");
         assert_eq!(reply.str("data.error_code"), "plugin-error");
-        assert!(reply.str("data.error").contains("no_such_setting"), "{}", reply.text);
+        assert!(
+            reply.str("data.error").contains("no_such_setting"),
+            "{}",
+            reply.text
+        );
     }
     let all = outlet
         .request("POST", "/api/v1/sync/parked/retry")
@@ -123,8 +138,14 @@ async fn a_retry_that_fails_again_is_422_and_stays_parked_each_way() {
     assert_eq!(outlet.status().await.num("data.parked_count"), 2);
     assert_eq!(cloud.state().times_applied("product", "q"), 0);
     for id in ["99999999", "p", "-1"] {
-        outlet.retry_parked(id).await.expect_error(404, "parked_not_found");
-        outlet.drop_parked(id, "{}").await.expect_error(404, "parked_not_found");
+        outlet
+            .retry_parked(id)
+            .await
+            .expect_error(404, "parked_not_found");
+        outlet
+            .drop_parked(id, "{}")
+            .await
+            .expect_error(404, "parked_not_found");
     }
     outlet
         .request("POST", "/api/v1/sync/parked/retry")
@@ -139,9 +160,7 @@ async fn both_ways_are_tried_again_by_themselves_when_the_settings_change() {
     let (cloud, outlet) = one_each_way().await;
     // A newer one of the same entity takes the older one's place.
     cloud.state().edit("product", "p", r#"{"n":3.50}"#);
-    outlet
-        .run_until("the newer one to be parked", |_| true)
-        .await;
+    outlet.run_until("the newer one to be parked", |_| true).await;
     wait::until("the newer one to take the older one's place", || async {
         outlet.run().await;
         let incoming = outlet.parked("?direction=to_local").await;
@@ -151,8 +170,14 @@ async fn both_ways_are_tried_again_by_themselves_when_the_settings_change() {
     assert_eq!(outlet.status().await.num("data.parked_count"), 2);
     outlet.bind("product", WORKING).await;
     outlet.until_cured().await;
-    assert_eq!(outlet.document("product", "p").await.as_deref(), Some(r#"{"n":3.50}"#));
-    assert_eq!(cloud.state().content("product", "q").as_deref(), Some(r#"{"n":2.50}"#));
+    assert_eq!(
+        outlet.document("product", "p").await.as_deref(),
+        Some(r#"{"n":3.50}"#)
+    );
+    assert_eq!(
+        cloud.state().content("product", "q").as_deref(),
+        Some(r#"{"n":2.50}"#)
+    );
     assert_eq!(cloud.state().times_applied("product", "q"), 1);
     assert_eq!(outlet.parked("").await.len(), 0);
     assert_eq!(outlet.status().await.num("data.failed_count"), 0);
@@ -181,8 +206,14 @@ async fn both_ways_are_tried_again_by_themselves_when_another_component_has_the_
     std::fs::write(&file, mapper::whole("shop_mapper")).unwrap();
     let outlet = setup.start().await;
     outlet.until_cured().await;
-    assert_eq!(outlet.document("product", "p").await.as_deref(), Some(r#"{"n":1}"#));
-    assert_eq!(cloud.state().content("product", "q").as_deref(), Some(r#"{"n":2}"#));
+    assert_eq!(
+        outlet.document("product", "p").await.as_deref(),
+        Some(r#"{"n":1}"#)
+    );
+    assert_eq!(
+        cloud.state().content("product", "q").as_deref(),
+        Some(r#"{"n":2}"#)
+    );
     assert_eq!(cloud.state().times_applied("product", "q"), 1);
 }
 
@@ -191,11 +222,17 @@ async fn a_parked_one_holds_only_its_own_entity_and_its_next_change_cures_it() {
     let cloud = ScriptedCloud::start().await;
     let outlet = Outlet::of(&cloud).await;
     outlet
-        .bind("product", r#"{"mapper":"catalog_mapper","settings":{"price_fields":["price"]}}"#)
+        .bind(
+            "product",
+            r#"{"mapper":"catalog_mapper","settings":{"price_fields":["price"]}}"#,
+        )
         .await;
     // Not whole minor units.
     outlet.put("product", "bad", r#"{"price":1.5}"#).await.expect(201);
-    outlet.put("product", "good", r#"{"price":150}"#).await.expect(201);
+    outlet
+        .put("product", "good", r#"{"price":150}"#)
+        .await
+        .expect(201);
     outlet.until_parked(1).await;
     assert_eq!(cloud.state().times_applied("product", "good"), 1);
     outlet.put("product", "bad", r#"{"price":160}"#).await.expect(200);
@@ -223,7 +260,10 @@ async fn a_retry_takes_an_update_in_and_puts_a_change_into_the_queue() {
         assert_eq!(reply.str("data.outcome"), outcome);
     }
     outlet.until_cured().await;
-    assert_eq!(outlet.document("product", "p").await.as_deref(), Some(r#"{"n":1.50}"#));
+    assert_eq!(
+        outlet.document("product", "p").await.as_deref(),
+        Some(r#"{"n":1.50}"#)
+    );
     assert_eq!(cloud.state().times_applied("product", "q"), 1);
 }
 
@@ -235,7 +275,9 @@ async fn awaits_its_category() -> (ScriptedCloud, Outlet) {
     outlet.bind("product", settings).await;
     outlet.put("product", "p", r#"{"n":1}"#).await.expect(201);
     outlet.settle().await;
-    cloud.state().edit("product", "p", r#"{"n":2,"category":"hq-category-tea"}"#);
+    cloud
+        .state()
+        .edit("product", "p", r#"{"n":2,"category":"hq-category-tea"}"#);
     outlet.until_parked(1).await;
     (cloud, outlet)
 }
@@ -262,25 +304,37 @@ async fn a_parked_update_never_overwrites_what_is_newer() {
     assert_eq!(outlet.parked("").await.len(), 0, "the newer one took its place");
     cloud.state().set("category", "tea", r#"{"name":"Tea"}"#);
     outlet.settle().await;
-    outlet.retry_parked(&old).await.expect_error(404, "parked_not_found");
-    assert_eq!(outlet.document("product", "p").await.as_deref(), Some(r#"{"n":3}"#));
+    outlet
+        .retry_parked(&old)
+        .await
+        .expect_error(404, "parked_not_found");
+    assert_eq!(
+        outlet.document("product", "p").await.as_deref(),
+        Some(r#"{"n":3}"#)
+    );
 }
 
 #[tokio::test]
-async fn beside_an_open_conflict_a_side_that_cannot_be_translated_is_parked_and_the_conflict_can_be_decided() {
+async fn beside_an_open_conflict_a_side_that_cannot_be_translated_is_parked_and_the_conflict_can_be_decided()
+{
     let cloud = ScriptedCloud::start().await;
     let outlet = Outlet::of(&cloud).await;
     let settings = r#"{"strategy":"manual","mapper":"catalog_mapper","settings":{"reference_fields":{"category":"category"}}}"#;
     outlet.bind("product", settings).await;
     outlet.put("product", "p", r#"{"n":1}"#).await.expect(201);
     outlet.settle().await;
-    outlet.configure("sync", r#"{"push_delay_ms":3600000}"#).await.expect(200);
+    outlet
+        .configure("sync", r#"{"push_delay_ms":3600000}"#)
+        .await
+        .expect(200);
     cloud.state().edit("product", "p", r#"{"n":2}"#);
     outlet.put("product", "p", r#"{"n":3}"#).await.expect(200);
     outlet
         .run_until("the conflict", |status| status.num("data.conflict_count") == 1)
         .await;
-    cloud.state().edit("product", "p", r#"{"n":4,"category":"hq-category-tea"}"#);
+    cloud
+        .state()
+        .edit("product", "p", r#"{"n":4,"category":"hq-category-tea"}"#);
     outlet.until_parked(1).await;
     let conflict = outlet.conflict_of("product", "p").await;
     assert_eq!(conflict.raw("data.cloud.data").as_deref(), Some(r#"{"n":2}"#));
@@ -314,14 +368,29 @@ async fn a_parked_document_is_given_up_with_a_word_of_what_becomes_of_it() {
     assert_eq!(reply.str("data.entity_id"), "q");
     assert_eq!(outlet.parked("").await.len(), 0);
     let status = outlet.status().await;
-    assert_eq!((status.num("data.parked_count"), status.num("data.failed_count")), (0, 0));
-    assert_eq!(outlet.get("product", "q").await.str("data.sync_status"), "diverged");
-    assert!(outlet.log().contains("sold out long ago"), "who gave it up, and why, is in the log");
-    outlet.drop_parked(&incoming, "{}").await.expect_error(404, "parked_not_found");
+    assert_eq!(
+        (status.num("data.parked_count"), status.num("data.failed_count")),
+        (0, 0)
+    );
+    assert_eq!(
+        outlet.get("product", "q").await.str("data.sync_status"),
+        "diverged"
+    );
+    assert!(
+        outlet.log().contains("sold out long ago"),
+        "who gave it up, and why, is in the log"
+    );
+    outlet
+        .drop_parked(&incoming, "{}")
+        .await
+        .expect_error(404, "parked_not_found");
     outlet.bind("product", WORKING).await;
     cloud.state().edit("product", "p", r#"{"n":9}"#);
     outlet.settle().await;
-    assert_eq!(outlet.document("product", "p").await.as_deref(), Some(r#"{"n":9}"#));
+    assert_eq!(
+        outlet.document("product", "p").await.as_deref(),
+        Some(r#"{"n":9}"#)
+    );
     assert_eq!(cloud.state().times_applied("product", "q"), 0);
 }
 
@@ -346,7 +415,11 @@ async fn what_cannot_be_read_is_kept_whole_once_and_read_again_when_its_type_is_
     assert_eq!(parked.len(), 4, "each once: {parked:#?}");
     let documents: Vec<_> = parked.iter().filter_map(|p| at(p, "document")).collect();
     assert!(documents.contains(&"7".to_owned()) && documents.contains(&r#"{"name":"nobody"}"#.to_owned()));
-    assert!(documents.iter().any(|d| d.contains(r#""data":{"n":1.50}"#) && d.contains("c-1")));
+    assert!(
+        documents
+            .iter()
+            .any(|d| d.contains(r#""data":{"n":1.50}"#) && d.contains("c-1"))
+    );
     for parked in &parked {
         let reply = outlet.retry_parked(&field(parked, "id")).await;
         reply.expect_error(422, "unreadable");

@@ -76,7 +76,10 @@ async fn all_changes_of_the_entity_go_in_order_and_nothing_waiting_is_no_error()
         .push("product", "nobody")
         .await
         .expect_error(404, "entity_not_found");
-    outlet.push("No Type", "p").await.expect_error(422, "invalid_value");
+    outlet
+        .push("No Type", "p")
+        .await
+        .expect_error(422, "invalid_value");
 }
 
 #[tokio::test]
@@ -91,15 +94,25 @@ async fn an_open_conflict_is_409_and_says_what_to_do() {
     let reply = outlet.push("product", "p").await.expect(200);
     assert_eq!(outcomes(&reply), ["conflict"]);
     assert_eq!(reply.str("data.sync_status"), "conflict");
-    let reply = outlet.push("product", "p").await.expect_error(409, "conflict_open");
+    let reply = outlet
+        .push("product", "p")
+        .await
+        .expect_error(409, "conflict_open");
     let conflict = reply.str("data.conflict_id");
-    assert!(reply.str("message").contains(&format!("/sync/resolve/{conflict}")));
+    assert!(
+        reply
+            .str("message")
+            .contains(&format!("/sync/resolve/{conflict}"))
+    );
     outlet
         .resolve(&conflict, r#"{"strategy":"local_wins"}"#)
         .await
         .expect(200);
     outlet.push("product", "p").await.expect(200);
-    assert_eq!(cloud.state().content("product", "p").as_deref(), Some(r#"{"n":3}"#));
+    assert_eq!(
+        cloud.state().content("product", "p").as_deref(),
+        Some(r#"{"n":3}"#)
+    );
 }
 
 #[tokio::test]

@@ -51,10 +51,7 @@ impl Downwards {
                 self.below = key;
             }
         } else {
-            for (key, _) in rows
-                .store()
-                .scan(&from, &self.below, Direction::Backward, STEP)?
-            {
+            for (key, _) in rows.store().scan(&from, &self.below, Direction::Backward, STEP)? {
                 let number = keys::number(&key).unwrap_or_default();
                 let view = match rows.item(number)? {
                     Some(row) => of_item(rows, row)?,

@@ -17,10 +17,7 @@ const MAX_REASON_BYTES: usize = 1024;
 /// Codes are short words.
 const MAX_CODE_BYTES: usize = 64;
 /// Both ways.
-const WAYS: [(&str, ParkedWay); 2] = [
-    ("to_local", ParkedWay::ToLocal),
-    ("to_cloud", ParkedWay::ToCloud),
-];
+const WAYS: [(&str, ParkedWay); 2] = [("to_local", ParkedWay::ToLocal), ("to_cloud", ParkedWay::ToCloud)];
 
 #[derive(Serialize)]
 struct PluginBody<'a> {
@@ -172,7 +169,10 @@ pub(crate) async fn give_up(
     let in_query = Params::of(request.uri())?.get("reason").map(str::to_owned);
     let doc = optional_json_body(&http, request).await?;
     let mut fields = object(&doc);
-    let reason = fields.optional::<String>("reason").or(in_query).unwrap_or_default();
+    let reason = fields
+        .optional::<String>("reason")
+        .or(in_query)
+        .unwrap_or_default();
     if reason.len() > MAX_REASON_BYTES {
         fields.problem("reason", format!("must be at most {MAX_REASON_BYTES} bytes long"));
     }

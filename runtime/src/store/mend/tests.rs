@@ -80,7 +80,9 @@ fn write(store: &MemoryStore, entity: &Entity) {
 /// What a salvage makes of the store when these rows cannot be read: what is there, but for what follows from it.
 fn salvaged(store: &MemoryStore, lost: &[Vec<u8>]) -> (Arc<MemoryStore>, Salvaged) {
     let made = Arc::new(MemoryStore::new("made"));
-    let rows = store.scan(&[0], &[RESERVED], Direction::Forward, usize::MAX).unwrap();
+    let rows = store
+        .scan(&[0], &[RESERVED], Direction::Forward, usize::MAX)
+        .unwrap();
     let mut batch = Batch::new();
     for (key, value) in rows {
         if !is_derived(&key) && !lost.contains(&key) {
@@ -182,7 +184,11 @@ fn what_is_parked_is_counted_and_found_by_its_entitys_name_again() {
     wait(store.commit(batch)).unwrap();
     assert_eq!(store.counter(Counter::Parked), 3);
     let (made, report) = salvaged(&store, &[]);
-    assert_eq!(made.counter(Counter::Parked), 2, "the item and the readable update");
+    assert_eq!(
+        made.counter(Counter::Parked),
+        2,
+        "the item and the readable update"
+    );
     assert_eq!((made.counter(Counter::Failed), report.broken), (1, 1));
     let number = made.get(&row.slot().unwrap()).unwrap();
     assert_eq!(number, Some(20_u64.to_be_bytes().to_vec()));

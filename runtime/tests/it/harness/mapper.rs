@@ -62,6 +62,9 @@ fn component(name: &str, call: &str) -> Vec<u8> {
     let package = resolve.push_source("plugin.wit", wit).unwrap();
     let world = resolve.select_world(&[package], Some("mapper-plugin")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let encoder = ComponentEncoder::default().validate(true).module(&module).unwrap();
+    let mut encoder = ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .unwrap();
     encoder.encode().unwrap()
 }
