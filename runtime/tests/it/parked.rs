@@ -4,7 +4,7 @@
 use crate::harness::json_text::{at, string_at};
 use crate::harness::{mapper, wait};
 use crate::outlet::{Hook, Outlet, Reply, Setup, stamp};
-use crate::scripted_cloud::ScriptedCloud;
+use crate::scripted_cloud::{CHECKPOINT_ZERO, ScriptedCloud};
 
 /// A mapper that refuses these settings, and so every document.
 const FAILING: &str = r#"{"mapper":"catalog_mapper","settings":{"no_such_setting":1}}"#;
@@ -399,7 +399,9 @@ async fn what_cannot_be_read_is_kept_whole_once_and_read_again_when_its_type_is_
     let cloud = ScriptedCloud::start().await;
     let outlet = Outlet::of(&cloud).await;
     let typed = r#"{"entity_type":"Product","cloud_id":"c-1","version":3,"data":{"n":1.50}}"#;
-    let page = format!(r#"{{"items":[{typed},7],"products":[{{"name":"nobody"}}],"sync_checkpoint":"@0"}}"#);
+    let page = format!(
+        r#"{{"items":[{typed},7],"products":[{{"name":"nobody"}}],"sync_checkpoint":"{CHECKPOINT_ZERO}"}}"#
+    );
     for _ in 0..2 {
         cloud.state().pages.push_back(page.clone());
         outlet

@@ -17,6 +17,8 @@ async fn patient() -> (ScriptedCloud, Outlet) {
         )
         .await
         .expect(200);
+    // Changed settings make a run of their own.
+    outlet.settle().await;
     (cloud, outlet)
 }
 
@@ -63,6 +65,7 @@ async fn an_entity_is_pushed_now_whatever_its_backoff_and_the_clouds_words_are_t
 async fn all_changes_of_the_entity_go_in_order_and_nothing_waiting_is_no_error() {
     let (cloud, outlet) = patient().await;
     outlet.bind("product", r#"{"coalesce":false}"#).await;
+    outlet.settle().await;
     for n in 1..=3 {
         outlet.put("product", "p", &format!(r#"{{"n":{n}}}"#)).await;
     }
@@ -86,6 +89,7 @@ async fn all_changes_of_the_entity_go_in_order_and_nothing_waiting_is_no_error()
 async fn an_open_conflict_is_409_and_says_what_to_do() {
     let (cloud, outlet) = patient().await;
     outlet.bind("product", r#"{"strategy":"manual"}"#).await;
+    outlet.settle().await;
     outlet.put("product", "p", r#"{"n":1}"#).await.expect(201);
     outlet.push("product", "p").await.expect(200);
     cloud.state().edit("product", "p", r#"{"n":2}"#);
