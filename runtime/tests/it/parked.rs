@@ -1,10 +1,13 @@
 //! What a plugin cannot handle is kept whole, each way, and tried again: by itself when what it failed under changes, or
 //! when a person asks.
 
+mod late;
+mod unreadable;
+
 use crate::harness::json_text::{at, string_at};
 use crate::harness::{mapper, wait};
-use crate::outlet::{Hook, Outlet, Reply, Setup, stamp};
-use crate::scripted_cloud::{CHECKPOINT_ZERO, ScriptedCloud};
+use crate::outlet::{Outlet, Reply, Setup};
+use crate::scripted_cloud::ScriptedCloud;
 
 /// A mapper that refuses these settings, and so every document.
 const FAILING: &str = r#"{"mapper":"catalog_mapper","settings":{"no_such_setting":1}}"#;
@@ -160,7 +163,6 @@ async fn both_ways_are_tried_again_by_themselves_when_the_settings_change() {
     let (cloud, outlet) = one_each_way().await;
     // A newer one of the same entity takes the older one's place.
     cloud.state().edit("product", "p", r#"{"n":3.50}"#);
-    outlet.run_until("the newer one to be parked", |_| true).await;
     wait::until("the newer one to take the older one's place", || async {
         outlet.run().await;
         let incoming = outlet.parked("?direction=to_local").await;
@@ -267,88 +269,6 @@ async fn a_retry_takes_an_update_in_and_puts_a_change_into_the_queue() {
     assert_eq!(cloud.state().times_applied("product", "q"), 1);
 }
 
-/// A product whose category is not known yet: its mapper says that later can help.
-async fn awaits_its_category() -> (ScriptedCloud, Outlet) {
-    let cloud = ScriptedCloud::start().await;
-    let outlet = Outlet::of(&cloud).await;
-    let settings = r#"{"strategy":"manual","mapper":"catalog_mapper","settings":{"reference_fields":{"category":"category"}}}"#;
-    outlet.bind("product", settings).await;
-    outlet.put("product", "p", r#"{"n":1}"#).await.expect(201);
-    outlet.settle().await;
-    cloud
-        .state()
-        .edit("product", "p", r#"{"n":2,"category":"hq-category-tea"}"#);
-    outlet.until_parked(1).await;
-    (cloud, outlet)
-}
-
-#[tokio::test]
-async fn what_a_parked_update_waited_for_brings_it_in() {
-    let (cloud, outlet) = awaits_its_category().await;
-    cloud.state().set("category", "tea", r#"{"name":"Tea"}"#);
-    outlet.run().await;
-    outlet.until_cured().await;
-    let tea = string_at(&outlet.list("category").await[0], "entity_id").unwrap();
-    assert_eq!(
-        outlet.document("product", "p").await,
-        Some(format!(r#"{{"n":2,"category":"{tea}"}}"#))
-    );
-}
-
-#[tokio::test]
-async fn a_parked_update_never_overwrites_what_is_newer() {
-    let (cloud, outlet) = awaits_its_category().await;
-    let old = field(&outlet.parked("").await[0], "id");
-    cloud.state().edit("product", "p", r#"{"n":3}"#);
-    outlet.settle().await;
-    assert_eq!(outlet.parked("").await.len(), 0, "the newer one took its place");
-    cloud.state().set("category", "tea", r#"{"name":"Tea"}"#);
-    outlet.settle().await;
-    outlet
-        .retry_parked(&old)
-        .await
-        .expect_error(404, "parked_not_found");
-    assert_eq!(
-        outlet.document("product", "p").await.as_deref(),
-        Some(r#"{"n":3}"#)
-    );
-}
-
-#[tokio::test]
-async fn beside_an_open_conflict_a_side_that_cannot_be_translated_is_parked_and_the_conflict_can_be_decided()
-{
-    let cloud = ScriptedCloud::start().await;
-    let outlet = Outlet::of(&cloud).await;
-    let settings = r#"{"strategy":"manual","mapper":"catalog_mapper","settings":{"reference_fields":{"category":"category"}}}"#;
-    outlet.bind("product", settings).await;
-    outlet.put("product", "p", r#"{"n":1}"#).await.expect(201);
-    outlet.settle().await;
-    outlet
-        .configure("sync", r#"{"push_delay_ms":3600000}"#)
-        .await
-        .expect(200);
-    cloud.state().edit("product", "p", r#"{"n":2}"#);
-    outlet.put("product", "p", r#"{"n":3}"#).await.expect(200);
-    outlet
-        .run_until("the conflict", |status| status.num("data.conflict_count") == 1)
-        .await;
-    cloud
-        .state()
-        .edit("product", "p", r#"{"n":4,"category":"hq-category-tea"}"#);
-    outlet.until_parked(1).await;
-    let conflict = outlet.conflict_of("product", "p").await;
-    assert_eq!(conflict.raw("data.cloud.data").as_deref(), Some(r#"{"n":2}"#));
-    outlet
-        .resolve(&conflict.str("data.id"), r#"{"strategy":"cloud_wins"}"#)
-        .await
-        .expect(200);
-    cloud.state().set("category", "tea", r#"{"name":"Tea"}"#);
-    outlet.run().await;
-    outlet.until_cured().await;
-    let document = outlet.document("product", "p").await.unwrap();
-    assert_eq!(at(&document, "n").as_deref(), Some("4"));
-}
-
 #[tokio::test]
 async fn a_parked_document_is_given_up_with_a_word_of_what_becomes_of_it() {
     let (cloud, outlet) = one_each_way().await;
@@ -392,49 +312,4 @@ async fn a_parked_document_is_given_up_with_a_word_of_what_becomes_of_it() {
         Some(r#"{"n":9}"#)
     );
     assert_eq!(cloud.state().times_applied("product", "q"), 0);
-}
-
-#[tokio::test]
-async fn what_cannot_be_read_is_kept_whole_once_and_read_again_when_its_type_is_known() {
-    let cloud = ScriptedCloud::start().await;
-    let outlet = Outlet::of(&cloud).await;
-    let typed = r#"{"entity_type":"Product","cloud_id":"c-1","version":3,"data":{"n":1.50}}"#;
-    let page = format!(
-        r#"{{"items":[{typed},7],"products":[{{"name":"nobody"}}],"sync_checkpoint":"{CHECKPOINT_ZERO}"}}"#
-    );
-    for _ in 0..2 {
-        cloud.state().pages.push_back(page.clone());
-        outlet
-            .run_until("the page to be taken", |_| cloud.state().pages.is_empty())
-            .await;
-    }
-    let hook = format!(
-        r#"{{"timestamp":"{}","updates":[{{"entity_type":"Product","cloud_id":"c-2","version":1,"data":{{"n":2}}}}]}}"#,
-        stamp(0)
-    );
-    outlet.hook(&Hook::signed("bulk-update", &hook)).await.expect(200);
-    let parked = outlet.parked("?error_code=unreadable").await;
-    assert_eq!(parked.len(), 4, "each once: {parked:#?}");
-    let documents: Vec<_> = parked.iter().filter_map(|p| at(p, "document")).collect();
-    assert!(documents.contains(&"7".to_owned()) && documents.contains(&r#"{"name":"nobody"}"#.to_owned()));
-    assert!(
-        documents
-            .iter()
-            .any(|d| d.contains(r#""data":{"n":1.50}"#) && d.contains("c-1"))
-    );
-    for parked in &parked {
-        let reply = outlet.retry_parked(&field(parked, "id")).await;
-        reply.expect_error(422, "unreadable");
-    }
-    assert_eq!(outlet.parked("").await.len(), 4);
-    for parked in parked.iter().filter(|p| !p.contains("\"Product\"")) {
-        outlet.drop_parked(&field(parked, "id"), "{}").await.expect(200);
-    }
-    assert_eq!(outlet.status().await.num("data.parked_count"), 2);
-    outlet.bind("product", r#"{"cloud_type":"Product"}"#).await;
-    outlet.until_cured().await;
-    let products = outlet.list("product").await;
-    let found: Vec<_> = products.iter().filter_map(|p| at(p, "data")).collect();
-    assert_eq!(found.len(), 2, "{products:#?}");
-    assert!(found.contains(&r#"{"n":1.50}"#.to_owned()) && found.contains(&r#"{"n":2}"#.to_owned()));
 }
