@@ -65,6 +65,11 @@ impl Engine {
         from: Option<Origin>,
     ) -> Result<bool, Unavailable> {
         let (slot, held) = self.held(tx, key, update)?;
+        // What the outlet did since it was parked first stays later than it.
+        let version = match &held {
+            Some(held) if held.is(update) => held.row.version,
+            _ => from.map_or(version, |origin| origin.version),
+        };
         let from = from.map(|origin| origin.number);
         let batch = &mut tx.batch;
         let number = match (&held, from) {
