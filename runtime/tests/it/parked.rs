@@ -125,11 +125,7 @@ async fn a_retry_that_fails_again_is_422_and_stays_parked_each_way() {
         let id = field(&parked, "id");
         let reply = outlet.retry_parked(&id).await.expect_error(422, "mapper_failed");
         assert_eq!(reply.str("data.error_code"), "plugin-error");
-        assert!(
-            reply.str("data.error").contains("price"),
-            "{}",
-            reply.text
-        );
+        assert!(reply.str("data.error").contains("price"), "{}", reply.text);
     }
     let all = outlet
         .request("POST", "/api/v1/sync/parked/retry")
