@@ -24,7 +24,7 @@ pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
 pub use client::{ApiKey, Client, CloudConfig, SetupError};
 pub use error::LinkError;
-pub use page::{Collection, Element, Page};
+pub use page::{Collection, Element, Page, Unreadable, read_again};
 pub use send::{Answer, Timing};
 pub use traffic::{Carried, Tally, Traffic};
 pub use transport::{Exchange, Request, Response, Transport};

@@ -71,7 +71,9 @@ impl Former {
 impl Record {
     /// The name that the record's numbers belong to: its own, or the one it parted with last.
     fn numbered_name(&self) -> Option<&CloudId> {
-        self.cloud_id.as_ref().or(self.former_ids.last().map(|former| &former.id))
+        self.cloud_id
+            .as_ref()
+            .or(self.former_ids.last().map(|former| &former.id))
     }
 
     /// Whether the cloud speaks of the entity under another name than the one its deleted predecessor had: numbers
@@ -98,7 +100,10 @@ impl Record {
     pub(crate) fn is_taken_up(&self, update: &Update) -> bool {
         let former = |id: &CloudId| self.former_ids.iter().find(|former| former.id == *id);
         let parted = update.cloud_id.as_ref().filter(|id| self.is_former(id));
-        update.body.is_some() && parted.and_then(former).is_some_and(|former| former.is_before(update))
+        update.body.is_some()
+            && parted
+                .and_then(former)
+                .is_some_and(|former| former.is_before(update))
     }
 
     /// Notes where a deletion under a former name stands.

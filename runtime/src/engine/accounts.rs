@@ -4,7 +4,9 @@ use crate::engine::Engine;
 use crate::engine::api::{LoginError, Role, Unavailable, User};
 use crate::store::rows::{Rows, put};
 use crate::store::{Batch, CommitError, Direction, keys};
-use argon2::password_hash::{Output, ParamsString, PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::password_hash::{
+    Output, ParamsString, PasswordHash, PasswordHasher, PasswordVerifier, SaltString,
+};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
@@ -53,7 +55,8 @@ fn hash(password: &str, salt: &[u8; 16]) -> String {
 /// What no password has: it costs as much to compare with as a real one, and nothing to make.
 fn decoy(random: &[u8; 16]) -> String {
     let salt = SaltString::encode_b64(random).expect("invariant: 16 bytes are a salt");
-    let params = ParamsString::try_from(hasher().params()).expect("invariant: the figures can be written down");
+    let params =
+        ParamsString::try_from(hasher().params()).expect("invariant: the figures can be written down");
     let hash = PasswordHash {
         algorithm: ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
@@ -203,7 +206,10 @@ mod tests {
     #[test]
     fn comparing_with_the_decoy_is_the_same_work_and_never_true() {
         let (decoy, real) = (decoy(&[7; 16]), hash("secret", &[7; 16]));
-        let (decoy, real) = (PasswordHash::new(&decoy).unwrap(), PasswordHash::new(&real).unwrap());
+        let (decoy, real) = (
+            PasswordHash::new(&decoy).unwrap(),
+            PasswordHash::new(&real).unwrap(),
+        );
         assert_eq!(
             (decoy.algorithm, decoy.version, &decoy.params),
             (real.algorithm, real.version, &real.params)

@@ -356,6 +356,13 @@ fn lost_later(acked: &Acked, outlet: &Outlet, lost: &BTreeSet<u64>) -> bool {
 /// decided for against the cloud is pushed anew (rule 7).
 fn in_order(world: &World) -> Result<(), Broken> {
     let cloud = world.net.cloud.lock().expect("no panic holds it");
+    // A verdict may lift a change's number above the cloud's: this is what it was accepted as.
+    let mut accepted: BTreeMap<(usize, u64), u64> = BTreeMap::new();
+    for outlet in &world.outlets {
+        let acked = outlet.acked().into_iter();
+        let numbered = acked.filter_map(|acked| Some(((outlet.number, acked.n?), acked.version)));
+        accepted.extend(numbered);
+    }
     // Up to which version each entity's changes were decided for.
     let mut decided_for: BTreeMap<(usize, String, String), u64> = BTreeMap::new();
     for outlet in &world.outlets {
@@ -375,9 +382,9 @@ fn in_order(world: &World) -> Result<(), Broken> {
             effect.local_id.as_str(),
         );
         let entity = (name.0, effect.entity_type.clone(), effect.local_id.clone());
-        let anew = decided_for
-            .get(&entity)
-            .is_some_and(|version| *version >= effect.version);
+        let accepted = effect.n.and_then(|n| accepted.get(&(effect.outlet, n)));
+        let version = *accepted.unwrap_or(&effect.version);
+        let anew = decided_for.get(&entity).is_some_and(|upto| *upto >= version);
         let once = world.plan.manner.dedups && !anew;
         if let Some(n) = effect.n
             && !seen.insert((name, n))

@@ -261,7 +261,11 @@ fn rule_8_where_no_deletion_was_stated_a_former_name_tells_nothing() {
         "perhaps of before our deletion"
     );
     let older: Former = serde_json::from_str(r#""c-1""#).unwrap();
-    assert_eq!((older.version, older.stamp), (0, None), "as older versions kept it");
+    assert_eq!(
+        (older.version, older.stamp),
+        (0, None),
+        "as older versions kept it"
+    );
 }
 
 #[test]
