@@ -47,7 +47,7 @@ mod tx;
 mod view;
 
 use crate::clock::Clock;
-use crate::engine::accounts::Accounts;
+use crate::engine::accounts::{Accounts, Sessions};
 use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
 use crate::engine::broadcast::Broadcasts;
@@ -70,7 +70,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use accounts::{first_admin, has_users};
+pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users};
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
 
@@ -107,6 +107,7 @@ struct Inner {
     /// One change of the settings at a time.
     configuring: Arc<tokio::sync::Mutex<()>>,
     accounts: Accounts,
+    sessions: Sessions,
     link: Mutex<Link>,
     rate: Rate,
     /// Whose turn it is in the next batch.
@@ -182,6 +183,7 @@ impl Engine {
         let rewound = rewind::stored(&rows)?;
         let resync = resync::Resync::stored(&rows)?;
         let tidying = retention::Tidying::stored(&rows)?;
+        let sessions = Sessions::stored(&rows, parts.clock.mono_ms())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 rows,
@@ -191,6 +193,7 @@ impl Engine {
                 settings: RwLock::new(Arc::new(settings)),
                 configuring: Arc::default(),
                 accounts: Accounts::new(&salt),
+                sessions,
                 link: Mutex::new(Link::default()),
                 rate,
                 turns: Mutex::default(),
