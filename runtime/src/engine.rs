@@ -48,7 +48,7 @@ mod view;
 
 use crate::clock::Clock;
 use crate::cloud::{Client, CloudConfig, SetupError};
-use crate::engine::accounts::Accounts;
+use crate::engine::accounts::{Accounts, Sessions};
 use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
 use crate::engine::broadcast::Broadcasts;
@@ -71,7 +71,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use accounts::{first_admin, has_users};
+pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users};
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
 
@@ -114,6 +114,7 @@ struct Inner {
     configuring: Arc<tokio::sync::Mutex<()>>,
     connect: Connect,
     accounts: Accounts,
+    sessions: Sessions,
     link: Mutex<Link>,
     rate: Rate,
     /// Whose turn it is in the next batch.
@@ -188,6 +189,7 @@ impl Engine {
         let rewound = rewind::stored(&rows)?;
         let resync = resync::Resync::stored(&rows)?;
         let tidying = retention::Tidying::stored(&rows)?;
+        let sessions = Sessions::stored(&rows, parts.clock.mono_ms())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 rows,
@@ -198,6 +200,7 @@ impl Engine {
                 configuring: Arc::default(),
                 connect: parts.connect,
                 accounts: Accounts::new(&salt),
+                sessions,
                 link: Mutex::new(Link::default()),
                 rate,
                 turns: Mutex::default(),
