@@ -18,6 +18,7 @@ use super::cache::Cache;
 use super::call::{Door, Machine, Plugin, call_failure, start_failure};
 use super::compile::compile;
 use super::error::{Failure, FailureCode, Refusal, RefusalCode};
+use super::grants::Grants;
 use super::guest::Guest;
 use super::output::printable;
 use super::shape::{self, Kind};
@@ -25,6 +26,8 @@ use super::stats::Stats;
 use super::trusted::Artifact;
 use super::values::{CallContext, Case, Direction, Document, Lookup, NoLookup};
 
+/// Bytes of a component file with the grant `large`.
+const LARGE_COMPONENT_BYTES: usize = 64 << 20;
 const MAX_NAME_BYTES: usize = 64;
 const MAX_VERSION_BYTES: usize = 64;
 const MAX_DESCRIPTION_BYTES: usize = 1 << 10;
@@ -78,12 +81,47 @@ impl Gate {
         machine: &Machine,
         bytes: &[u8],
         name: Option<&str>,
+        grants: Grants,
     ) -> Result<Plugin, Refusal> {
-        shape::precheck(bytes, machine.limits.component_bytes)?;
+        let max_bytes = if grants.large {
+            LARGE_COMPONENT_BYTES
+        } else {
+            machine.limits.component_bytes
+        };
+        shape::precheck(bytes, max_bytes)?;
         let digest: [u8; 32] = Sha256::digest(bytes).into();
         let (component, fresh) = self.code(machine, bytes, &digest)?;
-        let kind = shape::kind(&machine.engine, &component)?;
-        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
+        let plugin = self.pass(machine, &component, &digest, name)?;
+        if let (Some(cache), Some(artifact)) = (&self.cache, fresh)
+            && let Err(error) = cache.write(&digest, &artifact)
+        {
+            tracing::warn!(plugin = plugin.info.name, %error, "compiled plugin code cannot be kept");
+        }
+        Ok(plugin)
+    }
+
+    /// The same for a component that was admitted before, by its compiled code alone. None: that is not there.
+    pub(super) fn recall(
+        &self,
+        machine: &Machine,
+        digest: &[u8; 32],
+        name: &str,
+    ) -> Option<Result<Plugin, Refusal>> {
+        let artifact = self.cache.as_ref()?.read(digest)?;
+        let component = artifact.load(&machine.engine).ok()?;
+        Some(self.pass(machine, &component, digest, Some(name)))
+    }
+
+    /// What follows once there is code: what it is, whether it starts, who it says it is, and the self-test.
+    fn pass(
+        &self,
+        machine: &Machine,
+        component: &Component,
+        digest: &[u8; 32],
+        name: Option<&str>,
+    ) -> Result<Plugin, Refusal> {
+        let kind = shape::kind(&machine.engine, component)?;
+        let pre = self.linker.instantiate_pre(component).map_err(|error| {
             let message = format!("the component imports what the interface does not have: {error:#}");
             Refusal::new(RefusalCode::ImportNotAllowed, message)
         })?;
@@ -91,15 +129,11 @@ impl Gate {
         let said = describe(machine, &door)?;
         let info = info(kind, hex::encode(digest), name, said)?;
         self_test(machine, &door, &info)?;
-        if let (Some(cache), Some(artifact)) = (&self.cache, fresh)
-            && let Err(error) = cache.write(&digest, &artifact)
-        {
-            tracing::warn!(plugin = info.name, %error, "compiled plugin code cannot be kept");
-        }
         Ok(Plugin {
             info,
             door,
             stats: Stats::new(),
+            watch: Watch::default(),
         })
     }
 
