@@ -11,6 +11,7 @@ mod plugin;
 mod progress;
 mod restore;
 mod serve;
+mod signing;
 mod status;
 
 use crate::config::{Config, ConfigError, environment};
@@ -127,6 +128,30 @@ enum PluginCommand {
         /// The component.
         file: PathBuf,
     },
+    /// Make a key to sign plugins with: the secret half into a new FILE, the public one to standard output.
+    Keygen {
+        /// Where to.
+        file: PathBuf,
+    },
+    /// Sign a component, so that outlets with PLUGIN_TRUSTED_KEYS take it.
+    Sign {
+        /// The component; replaced by the signed one.
+        file: PathBuf,
+        /// The file of the key.
+        #[arg(long)]
+        key: PathBuf,
+        /// Write the signed one here, and leave FILE as it is.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Say whether a component was signed with a key. Exit code 1 when it was not.
+    Verify {
+        /// The component.
+        file: PathBuf,
+        /// The public key, or a file that holds it.
+        #[arg(long)]
+        key: String,
+    },
 }
 
 /// Runs the command line of this process.
@@ -163,6 +188,15 @@ pub fn main() -> ExitCode {
         Command::Plugin {
             command: PluginCommand::Check { file },
         } => plugin::check(&file),
+        Command::Plugin {
+            command: PluginCommand::Keygen { file },
+        } => signing::keygen(&file),
+        Command::Plugin {
+            command: PluginCommand::Sign { file, key, out },
+        } => signing::sign(&file, &key, out.as_deref()),
+        Command::Plugin {
+            command: PluginCommand::Verify { file, key },
+        } => signing::verify(&file, &key),
         Command::Status { url, json } => environment(Path::new("."))
             .map_err(anyhow::Error::from)
             .and_then(|environment| status::run(&environment, url, json)),

@@ -16,18 +16,23 @@ mod convert;
 mod engine;
 mod error;
 mod gate;
+mod grants;
 mod guest;
 mod host;
+mod life;
 mod limits;
 mod map;
 mod output;
 mod registry;
+mod shadow;
 mod shape;
+pub mod signature;
 mod stats;
 mod threads;
 mod ticker;
 mod trusted;
 mod values;
+mod watch;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -36,12 +41,16 @@ mod tests;
 
 pub use self::error::{Failure, FailureCode, HostError, OwnError, Refusal, RefusalCode};
 pub use self::gate::PluginInfo;
+pub use self::grants::Grants;
 pub use self::host::{Candidate, Host, HostConfig};
+pub use self::life::{PluginEvent, Prepared, Trust};
 pub use self::limits::Limits;
 pub use self::registry::{PluginState, PluginStatus, Source};
+pub use self::shadow::{Difference, Said, ShadowStatus};
 pub use self::shape::Kind;
 pub use self::stats::Usage;
 pub use self::values::{
     CallContext, Case, Decided, Decision, Direction, Document, Level, Lookup, LookupAnswer, Mapped, NoLookup,
     Verdict,
 };
+pub use self::watch::Noticed;

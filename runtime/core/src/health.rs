@@ -127,9 +127,18 @@ mod tests {
     #[test]
     fn errors_of_its_own_count_apart_from_what_breaks() {
         assert_eq!(after([Call::Refused; 10], HALF_OF_TEN), Finding::Refusing);
-        let mixed = [Call::Refused, Call::Refused, Call::Refused, Call::Broke, Call::Broke];
+        let mixed = [
+            Call::Refused,
+            Call::Refused,
+            Call::Refused,
+            Call::Broke,
+            Call::Broke,
+        ];
         assert_eq!(after(mixed, HALF_OF_TEN), Finding::Refusing);
-        assert!(Finding::Broken > Finding::Refusing, "the worse one is the later one");
+        assert!(
+            Finding::Broken > Finding::Refusing,
+            "the worse one is the later one"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::open;
 use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
-use crate::plugin::{Host, HostConfig, Limits};
+use crate::plugin::{Host, HostConfig, Limits, Trust};
 use crate::store::{DurableStore, Store};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -48,6 +48,7 @@ impl Offline {
             store: store.clone(),
             host: host.clone(),
             plugin_problems: Vec::new(),
+            plugin_trust: Trust::default(),
             clock,
             defaults: config.defaults.clone(),
             backups: config.backups.clone(),

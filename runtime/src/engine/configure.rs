@@ -11,6 +11,7 @@ use crate::engine::api::{
     Actor, Binding, BindingPatch, CloudTest, ConfigError, Outlet, OutletPatch, OutletView, PROFILE_FIELDS,
     SyncSettings, Unavailable,
 };
+use crate::engine::life::rule;
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::resync::MOVED;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
@@ -208,6 +209,7 @@ impl Engine {
         let mut batch = Batch::new();
         put_meta(&mut batch, SYNC, &sync);
         self.limit_rate(sync.requests_per_minute, &mut batch);
+        let health = rule(&sync);
         tracing::info!(by = actor.id, "the sync settings were changed");
         let clock = self.inner.time.clock().clone();
         let change = move |old: &Settings| {
@@ -217,6 +219,7 @@ impl Engine {
             })
         };
         self.put_in_force(one, batch, change).await?;
+        self.inner.host.judge_by(health);
         Ok(())
     }
 
@@ -249,9 +252,10 @@ impl Engine {
         patch: BindingPatch,
         actor: &Actor,
     ) -> Result<Arc<Binding>, ConfigError> {
+        // First: what it is bound to must not go meanwhile.
+        let one = self.configuring().await;
         self.check_binding(entity_type, &patch)?;
         self.check_settings(entity_type, &patch).await?;
-        let one = self.configuring().await;
         let stored = self
             .settings()
             .bindings()
@@ -365,7 +369,7 @@ impl Engine {
             .unwrap_or_else(|died| Err(Unavailable::Store(format!("the change was not finished: {died}"))))
     }
 
-    async fn configuring(&self) -> OwnedMutexGuard<()> {
+    pub(super) async fn configuring(&self) -> OwnedMutexGuard<()> {
         self.inner.configuring.clone().lock_owned().await
     }
 }

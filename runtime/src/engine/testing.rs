@@ -4,7 +4,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::engine::api::{Actor, BackupPolicy, Change, Intent, Precondition};
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
-use crate::plugin::{Host, HostConfig, Limits};
+use crate::plugin::{Host, HostConfig, Limits, Trust};
 use crate::store::rows::Rows;
 use crate::store::{MemoryStore, Store};
 use selaras_core::id::EntityKey;
@@ -44,6 +44,7 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         store,
         host: host.unwrap(),
         plugin_problems: Vec::new(),
+        plugin_trust: Trust::default(),
         clock,
         defaults,
         backups: BackupPolicy::default(),

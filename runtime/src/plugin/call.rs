@@ -21,6 +21,7 @@ use super::shape::Kind;
 use super::stats::Stats;
 use super::ticker::{Ticker, ticks};
 use super::values::{CallContext, Case, Decided, Decision, Lookup, Verdict};
+use super::watch::Watch;
 
 /// What every call runs on.
 pub(super) struct Machine {
@@ -37,20 +38,12 @@ pub(super) enum Door {
     Mapper(MapperPluginPre<Guest>),
 }
 
-impl Door {
-    pub(super) fn kind(&self) -> Kind {
-        match self {
-            Self::Strategy(_) => Kind::Strategy,
-            Self::Mapper(_) => Kind::Mapper,
-        }
-    }
-}
-
 /// A plugin that passed the gate.
 pub(super) struct Plugin {
     pub(super) info: PluginInfo,
     pub(super) door: Door,
     pub(super) stats: Stats,
+    pub(super) watch: Watch,
 }
 
 /// Fuel that never runs out: it measures, time limits.

@@ -25,6 +25,7 @@ use super::shape::{self, Kind};
 use super::stats::Stats;
 use super::trusted::Artifact;
 use super::values::{CallContext, Case, Direction, Document, Lookup, NoLookup};
+use super::watch::Watch;
 
 /// Bytes of a component file with the grant `large`.
 const LARGE_COMPONENT_BYTES: usize = 64 << 20;

@@ -8,20 +8,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use parking_lot::{Mutex, RwLock};
+use selaras_core::health::Rule;
+use tokio::sync::{mpsc, oneshot};
 
 use super::cache::Cache;
 use super::call::{Machine, Plugin, guarded};
 use super::engine;
 use super::error::{Failure, HostError, Refusal, RefusalCode};
 use super::gate::{self, Gate, PluginInfo};
+use super::grants::Grants;
+use super::life::{EVENTS, PluginEvent};
 use super::limits::Limits;
-use super::registry::{PluginStatus, Registry, Source};
+use super::registry::{Found, PluginState, PluginStatus, Registry, Source};
+use super::shadow::{Asked, Remembering, Said};
 use super::shape::Kind;
 use super::threads::Threads;
 use super::ticker::Ticker;
 use super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped};
+use super::watch::judged;
 
 /// Components that pass the gate at the same time: an outlet box has two cores.
 const GATES: usize = 2;
@@ -62,15 +67,25 @@ pub struct Candidate {
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
-struct Inner {
-    machine: Arc<Machine>,
+pub(super) struct Inner {
+    pub(super) machine: Arc<Machine>,
     gate: Gate,
     /// Held while loading, so that instances at the gate never take the slots of calls.
     turn: Mutex<()>,
-    registry: Registry,
-    threads: Threads,
-    stopping: Arc<AtomicBool>,
+    pub(super) registry: Registry,
+    pub(super) threads: Threads,
+    pub(super) stopping: Arc<AtomicBool>,
+    /// When a plugin's failures are too many.
+    pub(super) rule: RwLock<Rule>,
+    pub(super) tell: mpsc::Sender<PluginEvent>,
+    pub(super) events: Mutex<Option<mpsc::Receiver<PluginEvent>>>,
 }
+
+/// Until it is told otherwise, the host judges nobody.
+const NO_RULE: Rule = Rule {
+    percent: 0,
+    window: 0,
+};
 
 impl Host {
     /// Sets up the engine, the threads and the cache. A cache that cannot be had is logged and done without.
@@ -104,6 +119,7 @@ impl Host {
             monotonic_us,
         });
         let gate = Gate::new(&machine, cache).map_err(HostError::Link)?;
+        let (tell, events) = mpsc::channel(EVENTS);
         Ok(Self(Arc::new(Inner {
             machine,
             gate,
@@ -111,6 +127,9 @@ impl Host {
             registry: Registry::default(),
             threads: Threads::start(threads)?,
             stopping: Arc::default(),
+            rule: RwLock::new(NO_RULE),
+            tell,
+            events: Mutex::new(Some(events)),
         })))
     }
 
@@ -120,21 +139,19 @@ impl Host {
     ///
     /// Says what is wrong with it; the list shows it as refused.
     pub fn load(&self, bytes: &[u8], name: Option<&str>, source: Source) -> Result<PluginInfo, Refusal> {
-        let admitted = self
-            .at_the_gate(&[(bytes, name)])
-            .pop()
-            .expect("invariant: one answer each");
+        let admitted = self.admit_one(bytes, name, Grants::default());
         self.register(admitted, name, source)
     }
 
     /// Loads several, two at a time; registers them in their order, so that the first of a name keeps it.
     /// One answer each. Blocks.
     pub fn load_all(&self, candidates: &[Candidate]) -> Vec<Result<PluginInfo, Refusal>> {
-        let asked: Vec<_> = candidates
-            .iter()
-            .map(|c| (c.bytes.as_ref(), c.name.as_deref()))
-            .collect();
-        let admitted = self.at_the_gate(&asked);
+        let admit = |c: &Candidate| {
+            self.0
+                .gate
+                .admit(&self.0.machine, &c.bytes, c.name.as_deref(), Grants::default())
+        };
+        let admitted = self.at_the_gate(candidates, admit);
         let pairs = admitted.into_iter().zip(candidates);
         pairs
             .map(|(result, c)| self.register(result, c.name.as_deref(), c.source.clone()))
@@ -147,11 +164,41 @@ impl Host {
     ///
     /// Says what is wrong with it.
     pub fn check(&self, bytes: &[u8]) -> Result<PluginInfo, Refusal> {
-        let admitted = self
-            .at_the_gate(&[(bytes, None)])
-            .pop()
-            .expect("invariant: one answer each");
-        admitted.map(|plugin| plugin.info)
+        self.admit_one(bytes, None, Grants::default())
+            .map(|plugin| plugin.info)
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// One component through the gate.
+    pub(super) fn admit_one(
+        &self,
+        bytes: &[u8],
+        name: Option<&str>,
+        grants: Grants,
+    ) -> Result<Plugin, Refusal> {
+        let admit = |bytes: &&[u8]| self.0.gate.admit(&self.0.machine, bytes, name, grants);
+        let mut answers = self.at_the_gate(&[bytes], admit);
+        answers.pop().expect("invariant: one answer each")
+    }
+
+    /// The same by its digest and the compiled code that is kept. None: there is none.
+    pub(super) fn recall_one(
+        &self,
+        digest: &[u8; 32],
+        name: &str,
+        _grants: Grants,
+    ) -> Option<Result<Plugin, Refusal>> {
+        let recalled = Mutex::new(false);
+        let admit = |digest: &&[u8; 32]| {
+            let plugin = self.0.gate.recall(&self.0.machine, digest, name);
+            *recalled.lock() = plugin.is_some();
+            plugin.unwrap_or_else(|| Err(internal("its compiled code is not kept")))
+        };
+        let answer = self.at_the_gate(&[digest], admit).pop();
+        answer.filter(|_| *recalled.lock())
     }
 
     fn register(
@@ -168,16 +215,20 @@ impl Host {
     }
 
     /// Runs the gate on threads of its own: the compiler wants stack, and a panic must not travel.
-    fn at_the_gate(&self, asked: &[(&[u8], Option<&str>)]) -> Vec<Result<Plugin, Refusal>> {
+    fn at_the_gate<T: Sync>(
+        &self,
+        asked: &[T],
+        admit: impl Fn(&T) -> Result<Plugin, Refusal> + Sync,
+    ) -> Vec<Result<Plugin, Refusal>> {
         let _turn = self.0.turn.lock();
         let next = AtomicUsize::new(0);
         let answers: Vec<_> = asked.iter().map(|_| Mutex::new(None)).collect();
         let pass = || {
-            while let Some((n, (bytes, name))) = {
+            while let Some((n, asked)) = {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 asked.get(n).map(|asked| (n, asked))
             } {
-                let admitted = guarded(|| self.0.gate.admit(&self.0.machine, bytes, *name));
+                let admitted = guarded(|| admit(asked));
                 *answers[n].lock() = Some(admitted.unwrap_or_else(|failure| Err(internal(&failure.message))));
             }
         };
@@ -204,7 +255,7 @@ impl Host {
         self.0.registry.list()
     }
 
-    /// The active plugin of this name.
+    /// What has this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<PluginStatus> {
         self.0.registry.get(name)
@@ -213,7 +264,10 @@ impl Host {
     /// The kind of the active plugin of this name.
     #[must_use]
     pub fn kind_of(&self, name: &str) -> Option<Kind> {
-        self.0.registry.find(name).map(|plugin| plugin.door.kind())
+        match self.0.registry.get(name)?.state {
+            PluginState::Active(info) => Some(info.kind),
+            PluginState::Suspended(..) | PluginState::Refused(_) => None,
+        }
     }
 
     /// Asks a strategy to decide a conflict, in a fresh instance. Whatever happens is in the answer.
@@ -234,10 +288,20 @@ impl Host {
     ) -> Vec<Decided> {
         let count = cases.len();
         let all = |failure: Failure| vec![Decided::without(name, failure); count];
-        let Some(plugin) = self.0.registry.find(name) else {
-            return all(no_plugin(name));
+        let found = match self.0.registry.find(name) {
+            Ok(found) => found,
+            Err(failure) => return all(failure),
         };
-        let (machine, stopping) = (self.0.machine.clone(), self.0.stopping.clone());
+        let (plugin, machine, stopping) = (
+            found.plugin.clone(),
+            self.0.machine.clone(),
+            self.0.stopping.clone(),
+        );
+        let lookup = beside(&found, lookup);
+        let again = found
+            .shadow
+            .is_some()
+            .then(|| (cx.clone(), cases.clone(), lookup.clone()));
         let decide = move || {
             let one = |case: &Case| {
                 if stopping.load(Ordering::Relaxed) {
@@ -247,7 +311,15 @@ impl Host {
             };
             cases.iter().map(one).collect()
         };
-        self.on_a_thread(decide).await.unwrap_or_else(all)
+        let decided = self.on_a_thread(decide).await.unwrap_or_else(all);
+        self.0
+            .watch(&found, decided.iter().filter_map(|one| judged(&one.outcome)));
+        if let Some((cx, cases, lookup)) = again {
+            let said = decided.iter().map(Said::of_case);
+            let asked = Asked::Cases(cases.into_iter().zip(said).collect());
+            self.compare(&found, cx, lookup, asked);
+        }
+        decided
     }
 
     /// Asks a strategy like [`Host::resolve`], for a trial: the call does not count in what is told of the plugin.
@@ -258,8 +330,9 @@ impl Host {
         case: Case,
         lookup: Arc<dyn Lookup>,
     ) -> Decided {
-        let Some(plugin) = self.0.registry.find(name) else {
-            return Decided::without(name, no_plugin(name));
+        let plugin = match self.0.registry.find(name) {
+            Ok(found) => found.plugin,
+            Err(failure) => return Decided::without(name, failure),
         };
         let machine = self.0.machine.clone();
         let ask = move || machine.rehearse(&plugin, &cx, &case, &lookup);
@@ -270,7 +343,7 @@ impl Host {
 
     /// What a plugin says of settings that it cannot use, asked on a sample. None: nothing, or there is no such plugin.
     pub async fn settings_problem(&self, name: &str, settings: Arc<str>) -> Option<Failure> {
-        let plugin = self.0.registry.find(name)?;
+        let plugin = self.0.registry.find(name).ok()?.plugin;
         let machine = self.0.machine.clone();
         let ask = move || gate::settings_problem(&machine, &plugin, &settings);
         self.on_a_thread(ask).await.ok().flatten()
@@ -289,12 +362,29 @@ impl Host {
     ) -> Vec<Result<Mapped, Failure>> {
         let count = documents.len();
         let all = |failure: Failure| vec![Err(failure); count];
-        let Some(plugin) = self.0.registry.find(name) else {
-            return all(no_plugin(name));
+        let found = match self.0.registry.find(name) {
+            Ok(found) => found,
+            Err(failure) => return all(failure),
         };
-        let (machine, stopping) = (self.0.machine.clone(), self.0.stopping.clone());
+        let (plugin, machine, stopping) = (
+            found.plugin.clone(),
+            self.0.machine.clone(),
+            self.0.stopping.clone(),
+        );
+        let lookup = beside(&found, lookup);
+        let again = found
+            .shadow
+            .is_some()
+            .then(|| (cx.clone(), documents.clone(), lookup.clone()));
         let translate = move || machine.translate(&plugin, direction, &cx, &documents, &lookup, &stopping);
-        self.on_a_thread(translate).await.unwrap_or_else(all)
+        let mapped = self.on_a_thread(translate).await.unwrap_or_else(all);
+        self.0.watch(&found, mapped.iter().filter_map(judged));
+        if let Some((cx, documents, lookup)) = again {
+            let said = mapped.iter().map(Said::of_document);
+            let asked = Asked::Documents(direction, documents.into_iter().zip(said).collect());
+            self.compare(&found, cx, lookup, asked);
+        }
+        mapped
     }
 
     /// Takes no more calls, lets each running one end, and stops the threads. Blocks for at most one call's limit
@@ -311,7 +401,7 @@ impl Host {
         self.0.machine.ticker.is_asleep()
     }
 
-    async fn on_a_thread<T: Send + 'static>(
+    pub(super) async fn on_a_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
@@ -331,8 +421,12 @@ impl Host {
     }
 }
 
-fn no_plugin(name: &str) -> Failure {
-    Failure::missing(format!("there is no plugin `{name}`"))
+/// The look-ups of a call that is made again beside it.
+fn beside(found: &Found, lookup: Arc<dyn Lookup>) -> Arc<dyn Lookup> {
+    match found.shadow {
+        Some(_) => Arc::new(Remembering::new(lookup)),
+        None => lookup,
+    }
 }
 
 fn internal(message: &str) -> Refusal {

@@ -177,6 +177,10 @@ pub struct SyncSettings {
     pub feed_retention_days: u32,
     /// The most entries of the feed that are kept.
     pub feed_max_entries: u32,
+    /// So many of a hundred of a plugin's last calls are too many failures; 0: never.
+    pub plugin_error_percent: u32,
+    /// Calls of a plugin that are looked back on.
+    pub plugin_error_window: u32,
 }
 
 impl Default for SyncSettings {
@@ -201,6 +205,8 @@ impl Default for SyncSettings {
             change_id_retention_days: 30,
             feed_retention_days: 7,
             feed_max_entries: 1_000_000,
+            plugin_error_percent: 50,
+            plugin_error_window: 20,
         }
     }
 }

@@ -27,6 +27,10 @@ pub(crate) enum ListKind {
     Broadcasts = 6,
     /// Parked documents.
     Parked = 7,
+    /// What was done with plugins.
+    PluginHistory = 8,
+    /// Where a version beside the active one answered otherwise.
+    PluginDifferences = 9,
 }
 
 /// The cursor for a position of `list`.

@@ -23,7 +23,7 @@ fn machine() -> Machine {
 fn admit(machine: &Machine, fixture: &fixtures::Fixture) -> Plugin {
     Gate::new(machine, None)
         .unwrap()
-        .admit(machine, &fixture.build(), None)
+        .admit(machine, &fixture.build(), None, Grants::default())
         .unwrap()
 }
 
