@@ -11,6 +11,7 @@ mod install;
 mod load;
 mod remove;
 mod rows;
+mod seat;
 mod show;
 
 pub(super) use self::heal::rule;
@@ -290,7 +291,7 @@ impl Engine {
         let (name, digest, row) = (name.to_owned(), digest.to_owned(), row.clone());
         let load = move || {
             if !trust.asks_for_signatures()
-                && let Some(version) = host.recall(&digest, &name, row.grants)
+                && let Some(version) = host.recall(&digest, &name)
             {
                 return Ok(version);
             }
@@ -327,50 +328,6 @@ impl Engine {
             by: by.to_owned(),
             at: self.now(),
             why: None,
-        }
-    }
-}
-
-impl HistoryRow {
-    fn from(self, seat: &SeatRow) -> Self {
-        let from = seat
-            .active
-            .clone()
-            .filter(|from| Some(from) != self.digest.as_ref());
-        Self { from, ..self }
-    }
-
-    fn because(self, why: Option<String>) -> Self {
-        Self { why, ..self }
-    }
-}
-
-impl SeatRow {
-    /// With another active version. What was suspended is nothing to go back to.
-    fn with_active(&self, digest: &str, row: &VersionRow) -> Self {
-        let was = match &self.suspended {
-            None => self.active.clone(),
-            Some(_) => None,
-        };
-        Self {
-            previous: was.or_else(|| self.previous.clone()).filter(|was| was != digest),
-            active: Some(digest.to_owned()),
-            shadow: self.shadow.clone().filter(|shadow| shadow != digest),
-            newest_signed: self.newest_signed.max(row.signed_at),
-            suspended: None,
-            trouble: None,
-            fell_back: self.fell_back,
-        }
-    }
-
-    /// Back at an earlier version, before which nothing is known.
-    fn gone_back(&self, previous: &str) -> Self {
-        Self {
-            active: Some(previous.to_owned()),
-            previous: None,
-            shadow: self.shadow.clone().filter(|shadow| shadow != previous),
-            suspended: None,
-            ..self.clone()
         }
     }
 }

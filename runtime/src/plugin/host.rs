@@ -185,12 +185,7 @@ impl Host {
     }
 
     /// The same by its digest and the compiled code that is kept. None: there is none.
-    pub(super) fn recall_one(
-        &self,
-        digest: &[u8; 32],
-        name: &str,
-        _grants: Grants,
-    ) -> Option<Result<Plugin, Refusal>> {
+    pub(super) fn recall_one(&self, digest: &[u8; 32], name: &str) -> Option<Result<Plugin, Refusal>> {
         let recalled = Mutex::new(false);
         let admit = |digest: &&[u8; 32]| {
             let plugin = self.0.gate.recall(&self.0.machine, digest, name);

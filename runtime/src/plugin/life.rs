@@ -123,10 +123,10 @@ impl Host {
     /// The same for a component that was prepared before, by its digest alone. None: its compiled code is not at hand, or
     /// does not pass any more. Blocks.
     #[must_use]
-    pub fn recall(&self, digest: &str, name: &str, grants: Grants) -> Option<Prepared> {
+    pub fn recall(&self, digest: &str, name: &str) -> Option<Prepared> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digest, &mut bytes).ok()?;
-        let plugin = self.recall_one(&bytes, name, grants)?.ok()?;
+        let plugin = self.recall_one(&bytes, name)?.ok()?;
         Some(Prepared {
             plugin: Arc::new(plugin),
             signed: None,

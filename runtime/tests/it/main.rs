@@ -27,6 +27,7 @@ mod old_formats;
 mod outlet;
 mod parked;
 mod plain_cloud;
+mod plugin_life;
 mod pull;
 mod push;
 mod push_one;

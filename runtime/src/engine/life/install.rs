@@ -125,12 +125,3 @@ impl Engine {
         Ok((show::version(name, digest, &row, &seat), known.is_none()))
     }
 }
-
-impl super::SeatRow {
-    /// Whether it needs this version.
-    pub(super) fn names(&self, digest: &str) -> bool {
-        [&self.active, &self.previous, &self.shadow]
-            .iter()
-            .any(|its| its.as_deref() == Some(digest))
-    }
-}

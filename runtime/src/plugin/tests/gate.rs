@@ -166,6 +166,7 @@ fn an_embedded_name_cannot_be_taken_by_a_file() {
     let host = host_with(&[take_cloud("ours")]);
     let digest = |host: &Host| match host.get("ours").unwrap().state {
         PluginState::Active(info) => info.digest,
+        PluginState::Suspended(_, why) => panic!("{why}"),
         PluginState::Refused(refusal) => panic!("{refusal}"),
     };
     let before = digest(&host);
