@@ -9,8 +9,8 @@ use crate::harness::{mapper, wait};
 use crate::outlet::{Outlet, Reply, Setup};
 use crate::scripted_cloud::ScriptedCloud;
 
-/// A mapper that refuses these settings, and so every document.
-const FAILING: &str = r#"{"mapper":"catalog_mapper","settings":{"no_such_setting":1}}"#;
+/// A mapper to which every price with a fraction is an error, each way.
+const FAILING: &str = r#"{"mapper":"catalog_mapper","settings":{"price_fields":["n"],"minor_digits":0}}"#;
 const WORKING: &str = r#"{"mapper":"catalog_mapper","settings":{}}"#;
 
 impl Outlet {
@@ -84,7 +84,7 @@ async fn both_ways_are_in_one_list_whole_and_filtered() {
     assert_eq!(at(outgoing, "document").as_deref(), Some(r#"{"n":2.50}"#));
     for parked in &all {
         assert_eq!(field(parked, "error_code"), "plugin-error");
-        assert!(field(parked, "error").contains("no_such_setting"), "{parked}");
+        assert!(field(parked, "error").contains("price"), "{parked}");
         assert_eq!(field(parked, "plugin.name"), "catalog_mapper");
         assert_eq!(field(parked, "plugin.digest").len(), 64);
         assert!(!field(parked, "at").is_empty());
@@ -125,11 +125,7 @@ async fn a_retry_that_fails_again_is_422_and_stays_parked_each_way() {
         let id = field(&parked, "id");
         let reply = outlet.retry_parked(&id).await.expect_error(422, "mapper_failed");
         assert_eq!(reply.str("data.error_code"), "plugin-error");
-        assert!(
-            reply.str("data.error").contains("no_such_setting"),
-            "{}",
-            reply.text
-        );
+        assert!(reply.str("data.error").contains("price"), "{}", reply.text);
     }
     let all = outlet
         .request("POST", "/api/v1/sync/parked/retry")
