@@ -125,17 +125,15 @@ impl Registry {
         plugins
             .refused
             .retain(|(refused, _), _| *refused != source || source == Source::Installed);
-        let shadow = plugins
-            .seats
-            .remove(&plugin.info.name)
-            .and_then(|seat| seat.shadow);
+        let name = plugin.info.name.clone();
+        let shadow = plugins.seats.remove(&name).and_then(|seat| seat.shadow);
         // A version is not compared with itself.
         let shadow = shadow.filter(|shadow| shadow.digest() != plugin.info.digest);
         let seat = Seat {
             shadow,
-            ..Seat::of(source, plugin.clone())
+            ..Seat::of(source, plugin)
         };
-        plugins.seats.insert(plugin.info.name.clone(), seat);
+        plugins.seats.insert(name, seat);
     }
 
     /// Takes a name out of use.

@@ -4,6 +4,7 @@ mod batches;
 mod cached;
 mod calls;
 mod gate;
+mod life;
 mod unpooled;
 
 use std::sync::Arc;

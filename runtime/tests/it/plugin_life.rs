@@ -332,3 +332,46 @@ async fn a_swap_while_it_syncs_loses_and_repeats_nothing() {
         (0, 0)
     );
 }
+
+/// The same component with so many bytes more, which mean nothing.
+fn padded(mut component: Vec<u8>, bytes: u32) -> Vec<u8> {
+    let size = bytes + 2;
+    // A custom section, its length in five bytes.
+    component.push(0);
+    component.extend((0..4).map(|n| (size >> (7 * n)) as u8 | 0x80));
+    component.push((size >> 28) as u8);
+    component.extend([1, b'x']);
+    component.extend((0..bytes).map(|n| (n % 251) as u8));
+    component
+}
+
+#[tokio::test]
+async fn a_large_component_comes_back_whole_after_a_power_cut_and_by_a_backup() {
+    let setup = Setup::without_cloud();
+    let outlet = setup.start().await;
+    let component = padded(strategy(NAME, "1.0.0", Does::KeepsLocal), 3 << 20);
+    let digest = install(&outlet, &component).await;
+    activate(&outlet, NAME, &digest).await.expect(200);
+    let setup = outlet.kill().await;
+    std::fs::remove_dir_all(setup.data_dir().join("plugin-cache")).unwrap();
+    let outlet = setup.start().await;
+    outlet
+        .bind("product", &format!(r#"{{"strategy":"{NAME}"}}"#))
+        .await;
+
+    let file = outlet.setup().dir().join("shop.backup");
+    let file = file.to_str().unwrap();
+    let mut backup = outlet.beside().command(&["backup", file]);
+    assert_eq!(backup.wait().await, 0, "{}", backup.log());
+    let elsewhere = outlet.setup().dir().join("elsewhere");
+    let setup = outlet.stop().await.env("DATA_DIR", elsewhere.to_str().unwrap());
+    let mut restore = setup.command(&["restore", file]);
+    assert_eq!(restore.wait().await, 0, "{}", restore.log());
+    let outlet = setup.start().await;
+    let shown = outlet.read(&format!("plugins/{NAME}")).await.expect(200);
+    assert_eq!(
+        (shown.str("data.digest"), shown.str("data.state")),
+        (digest, "active".into())
+    );
+    assert_eq!(shown.raw("data.bound_types").as_deref(), Some(r#"["product"]"#));
+}

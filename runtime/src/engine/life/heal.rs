@@ -3,6 +3,7 @@
 //!
 //! A call that failed has deferred or parked by itself already; what this saves is the calls to come.
 
+use super::compare::AT_ONCE;
 use super::rows::{SeatRow, TroubleRow, VersionRow, put_seat};
 use crate::engine::Engine;
 use crate::engine::api::{PluginError, SyncSettings};
@@ -40,7 +41,7 @@ impl Engine {
                 None => return,
                 Some(PluginEvent::Differed(difference)) => {
                     let mut differences = vec![*difference];
-                    while differences.len() < crate::engine::life::compare::AT_ONCE {
+                    while differences.len() < AT_ONCE {
                         match events.try_recv() {
                             Ok(PluginEvent::Differed(difference)) => differences.push(*difference),
                             Ok(PluginEvent::Unhealthy {
@@ -124,7 +125,7 @@ impl Engine {
                 }
                 Err(PluginError::Unavailable(error)) => return Err(error.into()),
                 Err(error) => {
-                    tracing::error!(plugin = name, previous, %error, "the earlier version cannot be used")
+                    tracing::error!(plugin = name, previous, %error, "the earlier version cannot be used");
                 }
             }
         }

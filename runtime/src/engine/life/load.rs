@@ -39,7 +39,7 @@ impl Engine {
                     self.inner.host.seat(version, source_of(&row));
                     self.load_beside(&name, &seat).await;
                 }
-                Err(error) => self.cannot_load(&name, &row, error),
+                Err(error) => self.cannot_load(&name, &row, &error),
             }
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Engine {
         }
     }
 
-    fn cannot_load(&self, name: &str, row: &VersionRow, error: PluginError) {
+    fn cannot_load(&self, name: &str, row: &VersionRow, error: &PluginError) {
         tracing::error!(plugin = name, %error, "an installed plugin cannot be loaded");
         let refusal = Refusal::new(RefusalCode::Internal, error.to_string());
         self.inner.host.refuse(Some(name), source_of(row), &refusal);

@@ -278,3 +278,105 @@ fn second(key: &[u8]) -> Option<String> {
     let end = key.iter().position(|byte| *byte == 0)?;
     Some(String::from_utf8_lossy(&key[end + 1..]).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+    use std::sync::Arc;
+
+    fn rows() -> Rows {
+        Rows::new(Arc::new(MemoryStore::new("plugins")))
+    }
+
+    fn version(bytes: &[u8]) -> VersionRow {
+        VersionRow {
+            kind: Kind::Mapper,
+            version: "1.0.0".to_owned(),
+            description: String::new(),
+            bytes: bytes.len() as u64,
+            grants: Grants::default(),
+            signed_by: None,
+            signed_at: None,
+            by: "admin".to_owned(),
+            at: Millis(1),
+            file: None,
+            ran: false,
+        }
+    }
+
+    fn parts(rows: &Rows) -> usize {
+        let (from, to) = keys::all(keys::PLUGIN_PART);
+        rows.store()
+            .scan(&from, &to, Direction::Forward, ALL)
+            .unwrap()
+            .len()
+    }
+
+    #[tokio::test]
+    async fn parts_count_once_their_version_is_there_and_are_swept_until_then() {
+        let rows = rows();
+        let shelf = Shelf(&rows);
+        let bytes = vec![7; 2 * PART_BYTES + 1];
+        let digest = hex::encode(Sha256::digest(&bytes));
+        shelf.put_component(&digest, &bytes).await.unwrap();
+        assert_eq!(parts(&rows), 3);
+        shelf.sweep().await.unwrap();
+        assert_eq!(parts(&rows), 0, "nothing came of them");
+
+        shelf.put_component(&digest, &bytes).await.unwrap();
+        let mut batch = Batch::new();
+        for name in ["one", "two"] {
+            Shelf::finish(&mut batch, name, &digest, &version(&bytes));
+        }
+        rows.store().commit(batch).await.unwrap();
+        shelf.sweep().await.unwrap();
+        assert_eq!(shelf.component(&digest, &version(&bytes)).unwrap(), bytes);
+        assert_eq!(shelf.names().unwrap(), ["one", "two"]);
+
+        // The same component under another name stays until that goes, too.
+        for (name, left) in [("one", 3), ("two", 0)] {
+            let mut batch = Batch::new();
+            shelf.remove(&mut batch, name, &digest, &version(&bytes)).unwrap();
+            rows.store().commit(batch).await.unwrap();
+            assert_eq!(parts(&rows), left, "without {name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_component_that_lacks_a_part_is_not_taken_for_whole() {
+        let rows = rows();
+        let shelf = Shelf(&rows);
+        let bytes = vec![7; PART_BYTES + 1];
+        let digest = hex::encode(Sha256::digest(&bytes));
+        shelf.put_component(&digest, &bytes).await.unwrap();
+        let mut batch = Batch::new();
+        batch.delete(part_key(&digest, 1));
+        rows.store().commit(batch).await.unwrap();
+        assert!(shelf.component(&digest, &version(&bytes)).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_history_does_not_grow_for_ever() {
+        let rows = rows();
+        let shelf = Shelf(&rows);
+        for n in 0..=MOST_HISTORY {
+            let mut batch = Batch::new();
+            let entry = HistoryRow {
+                name: "one".to_owned(),
+                action: "install".to_owned(),
+                digest: Some(n.to_string()),
+                from: None,
+                by: "admin".to_owned(),
+                at: Millis(1),
+                why: None,
+            };
+            shelf.note(&mut batch, &entry).unwrap();
+            rows.store().commit(batch).await.unwrap();
+        }
+        let (from, to) = keys::all(keys::PLUGIN_HISTORY);
+        let kept: Vec<(Vec<u8>, HistoryRow)> = rows.page((&from, &to), Direction::Forward, ALL).unwrap();
+        assert_eq!(kept.len(), MOST_HISTORY);
+        assert_eq!(kept[0].1.digest.as_deref(), Some("1"), "the oldest went");
+    }
+}

@@ -82,7 +82,7 @@ impl Engine {
     ) -> Result<Page<PluginAction>, QueryError> {
         self.newest_first(keys::PLUGIN_HISTORY, page, |_, row: HistoryRow| {
             let wanted = name.is_none_or(|name| name == row.name);
-            Ok(wanted.then(|| PluginAction {
+            Ok(wanted.then_some(PluginAction {
                 name: row.name,
                 action: row.action,
                 digest: row.digest,
