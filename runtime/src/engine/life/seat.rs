@@ -31,7 +31,10 @@ impl SeatRow {
             Some(_) => None,
         };
         Self {
-            previous: was.or_else(|| self.previous.clone()).filter(|was| was != digest),
+            previous: [was, self.previous.clone()]
+                .into_iter()
+                .flatten()
+                .find(|was| was != digest),
             active: Some(digest.to_owned()),
             shadow: self.shadow.clone().filter(|shadow| shadow != digest),
             newest_signed: self.newest_signed.max(row.signed_at),
