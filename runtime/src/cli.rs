@@ -14,6 +14,7 @@ mod serve;
 mod status;
 
 use crate::config::{Config, ConfigError, environment};
+use crate::plugin::{Grants, compile_as_child};
 use crate::store::{probe, salvage};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,16 @@ enum Command {
         #[arg(long)]
         parent: u32,
     },
+    /// Compile a plugin on standard input, within limits: what the plugin host asks a child process of its own.
+    #[command(hide = true)]
+    PluginCompile {
+        /// For instances out of a pool.
+        #[arg(long)]
+        pooled: bool,
+        /// The process that asks; this one ends with it.
+        #[arg(long)]
+        parent: u32,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -126,6 +137,12 @@ enum PluginCommand {
     Check {
         /// The component.
         file: PathBuf,
+        /// Grant it a file of up to 64 MiB.
+        #[arg(long)]
+        large: bool,
+        /// Grant it WASI that does nothing.
+        #[arg(long)]
+        wasi: bool,
     },
 }
 
@@ -154,6 +171,10 @@ pub fn main() -> ExitCode {
             salvage::answer(&from, &to);
             Ok(ExitCode::SUCCESS)
         }
+        Command::PluginCompile { pooled, parent } => {
+            probe::end_with_parent(parent);
+            Ok(compile_as_child(pooled))
+        }
         Command::Config {
             command: ConfigCommand::Check,
         } => check::run(configured()),
@@ -161,8 +182,8 @@ pub fn main() -> ExitCode {
             command: PluginCommand::List,
         } => configured().and_then(|config| plugin::list(&config)),
         Command::Plugin {
-            command: PluginCommand::Check { file },
-        } => plugin::check(&file),
+            command: PluginCommand::Check { file, large, wasi },
+        } => plugin::check(&file, Grants { large, wasi }),
         Command::Status { url, json } => environment(Path::new("."))
             .map_err(anyhow::Error::from)
             .and_then(|environment| status::run(&environment, url, json)),

@@ -17,6 +17,7 @@ mod hooks;
 mod import;
 mod inflow;
 mod intake;
+mod limits;
 mod link;
 mod plan;
 mod plugins;

@@ -16,6 +16,7 @@ mod convert;
 mod engine;
 mod error;
 mod gate;
+mod grants;
 mod guest;
 mod host;
 mod limits;
@@ -28,20 +29,23 @@ mod threads;
 mod ticker;
 mod trusted;
 mod values;
+mod wasi;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
 
+pub use self::compile::{Compiling, answer as compile_as_child};
 pub use self::error::{Failure, FailureCode, HostError, OwnError, Refusal, RefusalCode};
 pub use self::gate::PluginInfo;
+pub use self::grants::Grants;
 pub use self::host::{Candidate, Host, HostConfig};
-pub use self::limits::Limits;
+pub use self::limits::{CallLimits, Limits};
 pub use self::registry::{PluginState, PluginStatus, Source};
 pub use self::shape::Kind;
 pub use self::stats::Usage;
 pub use self::values::{
     CallContext, Case, Decided, Decision, Direction, Document, Level, Lookup, LookupAnswer, Mapped, NoLookup,
-    Verdict,
+    Tried, Verdict,
 };

@@ -8,7 +8,8 @@ use anyhow::{Context, ensure};
 use selaras::clock::monotonic_us;
 use selaras::plugin::bundle::BUNDLE;
 use selaras::plugin::{
-    CallContext, Candidate, Case, Direction, Document, Host, HostConfig, Limits, NoLookup, Source,
+    CallContext, CallLimits, Candidate, Case, Compiling, Direction, Document, Grants, Host, HostConfig,
+    Limits, NoLookup, Source,
 };
 use std::borrow::Cow;
 use std::io::Write;
@@ -147,6 +148,7 @@ fn host(room: &Room) -> anyhow::Result<Host> {
         cache_key: [7; 32],
         threads: 2,
         limits: Limits::default(),
+        compiling: Compiling::Here,
         monotonic_us,
     })
     .context("no plugin host")?;
@@ -156,6 +158,7 @@ fn host(room: &Room) -> anyhow::Result<Host> {
             bytes: Cow::Borrowed(*bytes),
             name: Some((*name).to_owned()),
             source: Source::Embedded,
+            grants: Grants::default(),
         })
         .collect();
     for loaded in host.load_all(&candidates) {
@@ -170,6 +173,7 @@ fn context() -> CallContext {
         outlet_code: "JKT-001".to_owned(),
         now_ms: 1_769_509_800_000,
         settings: Arc::from("{}"),
+        limits: CallLimits::default(),
     }
 }
 

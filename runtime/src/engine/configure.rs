@@ -11,6 +11,7 @@ use crate::engine::api::{
     Actor, Binding, BindingPatch, CloudTest, ConfigError, Outlet, OutletPatch, OutletView, PROFILE_FIELDS,
     SyncSettings, Unavailable,
 };
+use crate::engine::limits;
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::resync::MOVED;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
@@ -335,6 +336,9 @@ impl Engine {
                 "max_document_bytes",
                 "1 to 4,194,304",
             );
+        }
+        if let Some(limits) = &patch.limits {
+            problems.extend(limits::problems(limits));
         }
         if problems.is_empty() {
             Ok(())

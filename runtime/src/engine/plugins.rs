@@ -22,6 +22,7 @@ pub fn context(settings: &Settings, binding: &Binding, plugin: &str, now: Millis
         outlet_code: settings.outlet.outlet_code.clone(),
         now_ms: unsigned(now),
         settings: binding.settings_of(plugin).into_text(),
+        limits: binding.limits.into(),
     }
 }
 
@@ -134,6 +135,8 @@ pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
         p50_us: usage.p50_us,
         p99_us: usage.p99_us,
         fuel: usage.fuel,
+        peak_memory_bytes: usage.peak_memory_bytes,
+        grants: Vec::new(),
     };
     match status.state {
         PluginState::Active(info) => {
@@ -144,6 +147,7 @@ pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
             view.version = info.version;
             view.description = info.description;
             view.digest = info.digest;
+            view.grants = info.grants.words().collect();
             view.state = "active";
         }
         PluginState::Refused(refusal) => view.problem = Some(refusal.to_string()),

@@ -29,6 +29,7 @@ fn config() -> HostConfig {
         cache_key: [7; 32],
         threads: 1,
         limits: Limits::default(),
+        compiling: Compiling::Here,
         monotonic_us,
     }
 }
@@ -52,6 +53,7 @@ fn cx() -> CallContext {
         outlet_code: "JKT".into(),
         now_ms: 1_700_000_000_000,
         settings: "{}".into(),
+        limits: CallLimits::default(),
     }
 }
 

@@ -71,4 +71,8 @@ pub struct PluginView {
     pub p99_us: u64,
     /// Fuel since start, 0 where it is not metered.
     pub fuel: u64,
+    /// The most memory that a call had, in bytes.
+    pub peak_memory_bytes: u64,
+    /// What it was granted beyond what every plugin gets.
+    pub grants: Vec<&'static str>,
 }

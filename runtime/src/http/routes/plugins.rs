@@ -23,6 +23,8 @@ struct PluginBody<'a> {
     p50_us: u64,
     p99_us: u64,
     fuel: u64,
+    peak_memory_bytes: u64,
+    grants: &'a [&'static str],
 }
 
 impl<'a> From<&'a PluginView> for PluginBody<'a> {
@@ -42,6 +44,8 @@ impl<'a> From<&'a PluginView> for PluginBody<'a> {
             p50_us: plugin.p50_us,
             p99_us: plugin.p99_us,
             fuel: plugin.fuel,
+            peak_memory_bytes: plugin.peak_memory_bytes,
+            grants: &plugin.grants,
         }
     }
 }
