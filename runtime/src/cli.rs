@@ -98,6 +98,9 @@ enum Command {
         /// For instances out of a pool.
         #[arg(long)]
         pooled: bool,
+        /// It was granted to be large.
+        #[arg(long)]
+        large: bool,
         /// The process that asks; this one ends with it.
         #[arg(long)]
         parent: u32,
@@ -171,9 +174,13 @@ pub fn main() -> ExitCode {
             salvage::answer(&from, &to);
             Ok(ExitCode::SUCCESS)
         }
-        Command::PluginCompile { pooled, parent } => {
+        Command::PluginCompile {
+            pooled,
+            large,
+            parent,
+        } => {
             probe::end_with_parent(parent);
-            Ok(compile_as_child(pooled))
+            Ok(compile_as_child(pooled, large))
         }
         Command::Config {
             command: ConfigCommand::Check,

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use wasmtime::Engine;
 
 use super::error::{Refusal, RefusalCode};
+use super::grants::Grants;
 use super::trusted::Artifact;
 
 pub use self::child::answer;
@@ -37,11 +38,16 @@ impl Compiling {
     /// # Errors
     ///
     /// A refusal that says what the compiler did not like, or which limit it ran into.
-    pub(super) fn compile(&self, engine: &Engine, component: &[u8]) -> Result<Artifact, Refusal> {
+    pub(super) fn compile(
+        &self,
+        engine: &Engine,
+        component: &[u8],
+        grants: Grants,
+    ) -> Result<Artifact, Refusal> {
         let code = match self {
             Self::Here => compile(engine, component)?,
             Self::Child(program) => {
-                child::compile(program, engine.get_pooling_config().is_some(), component)?
+                child::compile(program, engine.get_pooling_config().is_some(), component, grants)?
             }
         };
         Ok(Artifact::from_compiler(code))

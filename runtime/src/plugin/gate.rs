@@ -64,14 +64,11 @@ impl Gate {
     /// Takes a component through the gate.
     pub(super) fn admit(&self, machine: &Machine, entrant: Entrant<'_>) -> Result<Plugin, Refusal> {
         let Entrant {
-            bytes,
-            name,
-            grants,
-            ours,
+            bytes, name, grants, ..
         } = entrant;
         shape::precheck(bytes, &machine.limits, grants)?;
         let digest: [u8; 32] = Sha256::digest(bytes).into();
-        let (component, fresh) = self.code(machine, bytes, &digest, ours)?;
+        let (component, fresh) = self.code(machine, entrant, &digest)?;
         let kind = shape::kind(&machine.engine, &component, grants)?;
         let inert = grants
             .wasi
@@ -112,9 +109,8 @@ impl Gate {
     fn code(
         &self,
         machine: &Machine,
-        bytes: &[u8],
+        entrant: Entrant<'_>,
         digest: &[u8; 32],
-        ours: bool,
     ) -> Result<(Component, Option<Artifact>), Refusal> {
         if let Some(artifact) = self.cache.as_ref().and_then(|cache| cache.read(digest)) {
             match artifact.load(&machine.engine) {
@@ -122,8 +118,12 @@ impl Gate {
                 Err(error) => tracing::warn!(%error, "cached plugin code does not fit; compiling again"),
             }
         }
-        let compiling = if ours { &Compiling::Here } else { &self.compiling };
-        let artifact = compiling.compile(&machine.engine, bytes)?;
+        let compiling = if entrant.ours {
+            &Compiling::Here
+        } else {
+            &self.compiling
+        };
+        let artifact = compiling.compile(&machine.engine, entrant.bytes, entrant.grants)?;
         let component = artifact.load(&machine.engine).map_err(|error| {
             // Fresh code that does not load asks for more than a slot of the pool has.
             Refusal::new(

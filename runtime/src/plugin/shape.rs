@@ -9,8 +9,9 @@ use super::grants::Grants;
 use super::limits::Limits;
 use super::wasi;
 
-/// The interface's package and version.
+/// The interface's package.
 const PACKAGE: &str = "selaras:plugin/";
+/// The newest released version, and the only one so far: each has its module in `bindings.rs`.
 const VERSION: &str = "@0.1.0";
 
 /// What a plugin is for.

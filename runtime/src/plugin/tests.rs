@@ -4,7 +4,10 @@ mod batches;
 mod cached;
 mod calls;
 mod gate;
+mod hostile;
+mod released;
 mod unpooled;
+mod wasi;
 
 use std::sync::Arc;
 use std::time::Instant;

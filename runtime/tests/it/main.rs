@@ -14,6 +14,7 @@ mod disk_full;
 mod documents;
 mod environment;
 mod harness;
+mod hostile;
 mod idempotency;
 mod intake;
 mod known;

@@ -16,12 +16,28 @@ use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 
 use super::super::engine;
 use super::super::error::{Refusal, RefusalCode};
+use super::super::grants::Grants;
 use super::super::output::printable;
 
-/// Bytes that the child may have to write in: an interpreter of 18 MB inside a component compiles in half of it.
-const MEMORY_BYTES: u64 = 512 << 20;
-/// Seconds of computing, on all cores together, and seconds by the clock.
-const SECONDS: u64 = 30;
+/// What compiling one component may take.
+struct Limits {
+    /// Bytes that the process may have to write in.
+    memory_bytes: u64,
+    /// Seconds of computing, on all cores together. By the clock it may last twice as long: others want the cores, too.
+    seconds: u64,
+}
+
+/// A Rust guest of 100 KB takes a thousandth of it.
+const USUAL: Limits = Limits {
+    memory_bytes: 512 << 20,
+    seconds: 30,
+};
+
+/// With the `large` grant: Python inside a component, 18 MB, does not fit into the usual ones.
+const LARGE: Limits = Limits {
+    memory_bytes: 1 << 30,
+    seconds: 120,
+};
 /// A larger result is no plugin's code.
 const CODE_BYTES: u64 = 256 << 20;
 /// Files that the child may have open.
@@ -43,7 +59,12 @@ const STACK: usize = 8 << 20;
 /// # Errors
 ///
 /// A refusal: the child's own, or which limit it ran into, or that it cannot be run.
-pub(super) fn compile(program: &Path, pooled: bool, component: &[u8]) -> Result<Vec<u8>, Refusal> {
+pub(super) fn compile(
+    program: &Path,
+    pooled: bool,
+    component: &[u8],
+    grants: Grants,
+) -> Result<Vec<u8>, Refusal> {
     let internal = |error: io::Error| {
         let message = format!("the compiler cannot be run in a process of its own: {error}");
         Refusal::new(RefusalCode::Internal, message)
@@ -66,10 +87,10 @@ pub(super) fn compile(program: &Path, pooled: bool, component: &[u8]) -> Result<
         .stdin(stdio(&input)?)
         .stdout(stdio(&code)?)
         .stderr(stdio(&words)?);
-    if pooled {
-        command.arg("--pooled");
-    }
-    let status = run(&mut command).map_err(internal)?;
+    let flags = [("--pooled", pooled), ("--large", grants.large)];
+    command.args(flags.into_iter().filter_map(|(flag, set)| set.then_some(flag)));
+    let limits = limits(grants.large);
+    let status = run(&mut command, Duration::from_secs(2 * limits.seconds)).map_err(internal)?;
     let read = |file: &mut File, most: u64| {
         let mut bytes = Vec::new();
         file.rewind()?;
@@ -82,20 +103,24 @@ pub(super) fn compile(program: &Path, pooled: bool, component: &[u8]) -> Result<
             let said = read(&mut code, MAX_WORDS).map_err(internal)?;
             Err(serde_json::from_slice(&said).unwrap_or_else(|_| broke_off("its refusal cannot be read")))
         }
-        Some(status) => Err(why(status, &read(&mut words, MAX_WORDS).map_err(internal)?)),
-        None => Err(too_long()),
+        Some(status) => Err(why(
+            status,
+            limits,
+            &read(&mut words, MAX_WORDS).map_err(internal)?,
+        )),
+        None => Err(too_long(limits)),
     }
 }
 
 /// Runs it to its end; none: it was ended because its time was over.
-fn run(command: &mut Command) -> io::Result<Option<ExitStatus>> {
+fn run(command: &mut Command, at_most: Duration) -> io::Result<Option<ExitStatus>> {
     let mut child = command.spawn()?;
     let mut waited = Duration::ZERO;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if waited > Duration::from_secs(SECONDS) {
+        if waited > at_most {
             child.kill()?;
             child.wait()?;
             return Ok(None);
@@ -106,7 +131,7 @@ fn run(command: &mut Command) -> io::Result<Option<ExitStatus>> {
 }
 
 /// Why the child ended without an answer.
-fn why(status: ExitStatus, words: &[u8]) -> Refusal {
+fn why(status: ExitStatus, limits: &Limits, words: &[u8]) -> Refusal {
     let words = printable(String::from_utf8_lossy(words).trim(), 512);
     let signal = status.signal().and_then(Signal::from_named_raw);
     // The words of Rust's own allocation failure; the limit makes a thread's stack fail the other way.
@@ -117,12 +142,12 @@ fn why(status: ExitStatus, words: &[u8]) -> Refusal {
         "WouldBlock",
     ];
     match signal {
-        Some(Signal::XCPU) => too_long(),
+        Some(Signal::XCPU) => too_long(limits),
         Some(Signal::KILL) => broke_off("it was killed, most likely since the machine is out of memory"),
         Some(Signal::XFSZ) => over(format!("its code takes more than {} MiB", CODE_BYTES >> 20)),
         _ if no_memory.iter().any(|word| words.contains(word)) => over(format!(
             "compiling it takes more than {} MiB of memory",
-            MEMORY_BYTES >> 20
+            limits.memory_bytes >> 20
         )),
         _ if words.is_empty() => broke_off(&status.to_string()),
         _ => broke_off(&format!("{status}: {words}")),
@@ -133,8 +158,12 @@ fn over(what: String) -> Refusal {
     Refusal::new(RefusalCode::CompileFailed, what)
 }
 
-fn too_long() -> Refusal {
-    over(format!("compiling it takes more than {SECONDS} s"))
+fn limits(large: bool) -> &'static Limits {
+    if large { &LARGE } else { &USUAL }
+}
+
+fn too_long(limits: &Limits) -> Refusal {
+    over(format!("compiling it takes more than {} s", limits.seconds))
 }
 
 fn broke_off(how: &str) -> Refusal {
@@ -148,8 +177,8 @@ fn memory_file(name: &str) -> io::Result<File> {
 /// The other side of [`compile`]: limits this process, compiles what standard input holds, and writes the code, or a
 /// refusal and an exit code that says so, to standard output. For a process that has not done anything else yet.
 #[must_use]
-pub fn answer(pooled: bool) -> ExitCode {
-    let compiled = confine().map_err(|error| {
+pub fn answer(pooled: bool, large: bool) -> ExitCode {
+    let compiled = confine(limits(large)).map_err(|error| {
         let message = format!("the compiler's process cannot be limited: {error}");
         Refusal::new(RefusalCode::Internal, message)
     });
@@ -198,7 +227,7 @@ fn from_stdin(pooled: bool) -> Result<Vec<u8>, Refusal> {
 }
 
 /// From here on this process gets no more than compiling a plugin may take, and leaves nothing behind when it dies.
-fn confine() -> io::Result<()> {
+fn confine(limits: &Limits) -> io::Result<()> {
     let limit = |resource, most: u64| {
         let limit = Rlimit {
             current: Some(most),
@@ -208,8 +237,8 @@ fn confine() -> io::Result<()> {
         setrlimit(resource, limit).map_err(io::Error::from)
     };
     limit(Resource::Core, 0)?;
-    limit(Resource::Data, MEMORY_BYTES)?;
-    limit(Resource::Cpu, SECONDS)?;
+    limit(Resource::Data, limits.memory_bytes)?;
+    limit(Resource::Cpu, limits.seconds)?;
     limit(Resource::Fsize, CODE_BYTES)?;
     limit(Resource::Nofile, FILES)
 }

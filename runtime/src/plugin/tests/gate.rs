@@ -44,6 +44,14 @@ fn a_component_that_keeps_the_rules_is_known_by_what_it_says() {
 }
 
 #[test]
+fn fixtures_know_the_sample_by_its_time() {
+    assert_eq!(
+        super::super::fixtures::SAMPLE_NOW_MS,
+        super::super::gate::SAMPLE_NOW_MS
+    );
+}
+
+#[test]
 fn checking_registers_nothing() {
     let host = host();
     host.check(&take_cloud("cloud_first").build(), Grants::default())
