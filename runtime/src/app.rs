@@ -34,6 +34,7 @@ pub struct App {
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
     tidier: JoinHandle<()>,
+    parked: JoinHandle<()>,
     backups: JoinHandle<()>,
     control: JoinHandle<()>,
     host: Host,
@@ -100,6 +101,7 @@ impl App {
         let address = server.local_addr();
         let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
         let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
+        let parked = tokio::spawn(engine.clone().mind_parked(shutdown.clone()));
         let backups = tokio::spawn(engine.clone().keep_backups(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
@@ -109,6 +111,7 @@ impl App {
             server,
             scheduler,
             tidier,
+            parked,
             backups,
             control,
             host,
@@ -142,6 +145,7 @@ impl App {
         }
         self.scheduler.await.context("the scheduler's task died")?;
         self.tidier.await.context("the tidier's task died")?;
+        self.parked.await.context("the task of what is parked died")?;
         self.control.await.context("the control socket's task died")?;
         self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);

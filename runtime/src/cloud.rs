@@ -22,6 +22,6 @@ pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
 pub use client::{ApiKey, Client, CloudConfig, SetupError, plain_client};
 pub use error::LinkError;
-pub use page::{Collection, Element, Page};
+pub use page::{Collection, Element, Page, Unreadable, read_again};
 pub use send::{Answer, Timing};
 pub use traffic::{Carried, Traffic};

@@ -19,11 +19,14 @@ mod inflow;
 mod intake;
 mod limits;
 mod link;
+mod parked;
+mod parking;
 mod plan;
 mod plugins;
 mod progress;
 mod pull;
 mod push;
+mod push_one;
 mod queue;
 mod rate;
 mod resolve;
@@ -65,7 +68,7 @@ use selaras_core::stamp::Millis;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::{first_admin, has_users};
@@ -123,6 +126,8 @@ struct Inner {
     resync: resync::Resync,
     tidying: retention::Tidying,
     broadcasts: Broadcasts,
+    /// Wakes who tries parked documents again: a plugin or what is bound to it changed.
+    reconsider: Notify,
     backups: Backups,
     /// One simulation at a time.
     simulating: tokio::sync::Mutex<()>,
@@ -204,6 +209,7 @@ impl Engine {
                 resync,
                 tidying,
                 broadcasts: Broadcasts::default(),
+                reconsider: Notify::new(),
                 backups: Backups::new(parts.backups),
                 simulating: tokio::sync::Mutex::default(),
                 shutdown: parts.shutdown,

@@ -27,6 +27,7 @@ pub mod push;
 pub mod rate;
 pub mod receive;
 pub mod record;
+pub mod requeue;
 pub mod resync;
 pub mod settle;
 pub mod share;

@@ -361,6 +361,7 @@ impl Engine {
             *engine.inner.settings.write() = next;
             engine.inner.signals.settings_changed();
             engine.inner.tidying.wake();
+            engine.inner.reconsider.notify_one();
             drop(one);
             Ok(())
         });

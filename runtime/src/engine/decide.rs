@@ -179,6 +179,16 @@ impl Engine {
         after.record.inbox = None;
         let seen = match seen {
             Ok(seen) => seen,
+            Err(failure) if before.record.conflict.is_some() => {
+                // A person decides; what they look at stays until it can be translated.
+                tracing::warn!(key = %before.key, %failure, "the cloud's side of an open conflict cannot be translated");
+                let same = before.clone();
+                return Ok(Compared::Settled(Box::new(Settled::plain(
+                    before,
+                    same,
+                    Resolution::Manual,
+                ))));
+            }
             Err(failure) => {
                 let parked = Some((update, failure));
                 return Ok(Compared::Settled(Box::new(Settled {
@@ -322,7 +332,7 @@ impl Engine {
         while !left.is_empty() {
             let mut tx = Tx::new(&self.inner.rows, settings);
             for one in &left {
-                self.add(&mut tx, one)?;
+                self.add(&mut tx, settings, one)?;
             }
             match tx.commit().await {
                 Ok(_) => {
@@ -340,10 +350,17 @@ impl Engine {
         Ok(())
     }
 
-    fn add(&self, tx: &mut Tx<'_>, settled: &Settled) -> Result<(), Unavailable> {
+    fn add(&self, tx: &mut Tx<'_>, settings: &Settings, settled: &Settled) -> Result<(), Unavailable> {
         tx.track(settled.before.clone(), settled.after.clone());
-        if let Some((update, failure)) = &settled.parked {
-            self.park(tx, &settled.before.key, update, failure);
+        let (before, key) = (&settled.before.record, &settled.before.key);
+        match (&settled.parked, &before.inbox) {
+            (Some((update, failure)), _) => {
+                self.park(tx, settings, (key, before.version), (update, failure), None)?;
+            }
+            (None, Some(update)) if settled.after.record.inbox.is_none() => {
+                self.unpark(tx, key, update, None)?;
+            }
+            (None, _) => {}
         }
         if let Some(conflict) = &settled.conflict {
             let was_open = settled.before.record.conflict.is_some();

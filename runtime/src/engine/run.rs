@@ -106,6 +106,10 @@ impl Engine {
                 true
             }
         };
+        if progress.pull_ok + progress.push_ok > 0 {
+            // A parked document may have waited for what is here, or at the cloud, only now.
+            self.inner.reconsider.notify_one();
+        }
         let duration_ms = clock.mono_ms().saturating_sub(started);
         let report = progress.report(started_at, duration_ms, stopped);
         if let Err(error) = self.record_run(&progress, &report, stopped).await {

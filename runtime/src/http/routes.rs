@@ -9,7 +9,9 @@ mod conflicts;
 mod entities;
 mod health;
 mod login;
+mod parked;
 mod plugins;
+mod push;
 mod queue;
 mod resync;
 mod simulate;
@@ -20,6 +22,8 @@ pub(crate) use stream::MAX_STREAMS;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
 use crate::http::{ApiError, Shared, webhooks};
+pub(crate) use push::report as push_report;
+
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -67,6 +71,11 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&post,   "/api/v1/sync/retry",                    OPERATORS).to(queue::retry_all),
         e(&post,   "/api/v1/sync/retry/{id}",               OPERATORS).to(queue::retry),
         e(&delete, "/api/v1/sync/queue/{id}",               ADMIN).to(queue::give_up),
+        e(&post,   "/api/v1/sync/push/{type}/{id}",         OPERATORS).to(push::push),
+        e(&get,    "/api/v1/sync/parked",                   OPERATORS).to(parked::list),
+        e(&post,   "/api/v1/sync/parked/retry",             OPERATORS).to(parked::retry_all),
+        e(&post,   "/api/v1/sync/parked/{id}/retry",        OPERATORS).to(parked::retry),
+        e(&delete, "/api/v1/sync/parked/{id}",              ADMIN).to(parked::give_up),
         e(&get,    "/api/v1/sync/conflicts",                OPERATORS).to(conflicts::list),
         e(&get,    "/api/v1/sync/conflicts/{id}",           OPERATORS).to(conflicts::get),
         e(&post,   "/api/v1/sync/resolve/{id}",             OPERATORS).to(conflicts::resolve),

@@ -38,6 +38,8 @@ pub const CHANGE_ID: u8 = b'x';
 pub const WEBHOOK: u8 = b'h';
 /// Parked documents: number.
 pub const PARKED: u8 = b'p';
+/// Parked updates by the cloud's name of their entity: type, mark and name → number. Follows from the parked.
+pub const PARKED_OF: u8 = b'P';
 /// Conflicts the cloud told of: type, id → its conflict id.
 pub const HINT: u8 = b'j';
 /// Settings and cursors: name.

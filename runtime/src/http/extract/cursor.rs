@@ -25,6 +25,8 @@ pub(crate) enum ListKind {
     Simulation = 5,
     /// Broadcasts.
     Broadcasts = 6,
+    /// Parked documents.
+    Parked = 7,
 }
 
 /// The cursor for a position of `list`.
