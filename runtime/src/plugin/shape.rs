@@ -83,19 +83,20 @@ pub(super) fn precheck(bytes: &[u8], limits: &Limits, grants: Grants) -> Result<
 pub(super) fn kind(engine: &Engine, component: &Component, grants: Grants) -> Result<Kind, Refusal> {
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
-        let allowed = ["log", "lookup", "types"]
+        let interface = ["log", "lookup", "types"]
             .iter()
             .any(|interface| is(name, interface));
         let inert = wasi::is_inert(name);
-        if !allowed && !(inert && grants.wasi) {
-            let mut message = format!(
-                "the component imports `{name}`; a plugin gets {PACKAGE}log{VERSION} and {PACKAGE}lookup{VERSION} only"
-            );
-            if inert {
-                message += "; the grant `wasi` would allow it";
-            }
-            return Err(Refusal::new(RefusalCode::ImportNotAllowed, message));
+        if interface || (inert && grants.wasi) {
+            continue;
         }
+        let mut message = format!(
+            "the component imports `{name}`; a plugin gets {PACKAGE}log{VERSION} and {PACKAGE}lookup{VERSION} only"
+        );
+        if inert {
+            message += "; the grant `wasi` would allow it";
+        }
+        return Err(Refusal::new(RefusalCode::ImportNotAllowed, message));
     }
     let exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
     let has = |interface| exports.iter().any(|name| is(name, interface));

@@ -174,7 +174,7 @@ fn memory_file(name: &str) -> io::Result<File> {
     Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
 }
 
-/// The other side of [`compile`]: limits this process, compiles what standard input holds, and writes the code, or a
+/// The child's side: limits this process, compiles what standard input holds, and writes the code, or a
 /// refusal and an exit code that says so, to standard output. For a process that has not done anything else yet.
 #[must_use]
 pub fn answer(pooled: bool, large: bool) -> ExitCode {
