@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::control;
 use crate::engine::{Engine, Parts, first_admin, has_users};
 use crate::http;
-use crate::plugin::{Host, HostConfig, Limits};
+use crate::plugin::{Compiling, Host, HostConfig, Limits};
 use crate::store::rows::Rows;
 use crate::store::{DurableStore, Opening, OpeningParts, Store, probe, salvage};
 use anyhow::Context;
@@ -246,6 +246,7 @@ pub fn host(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Host> {
         cache_key: files::secret(&dir.join("plugin-cache-key"), clock)?,
         threads: PLUGIN_THREADS,
         limits: Limits::default(),
+        compiling: Compiling::by_this_program(),
         monotonic_us,
     };
     Host::start(config).context("the plugin host cannot be started")

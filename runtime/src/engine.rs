@@ -18,6 +18,7 @@ mod import;
 mod inflow;
 mod intake;
 mod life;
+mod limits;
 mod link;
 mod parked;
 mod parking;

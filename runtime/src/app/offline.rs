@@ -4,7 +4,7 @@ use super::open;
 use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
-use crate::plugin::{Host, HostConfig, Limits, Trust};
+use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
 use crate::store::{DurableStore, Store};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -41,6 +41,7 @@ impl Offline {
             cache_key: [0; 32],
             threads: 1,
             limits: Limits::default(),
+            compiling: Compiling::by_this_program(),
             monotonic_us,
         })
         .context("the plugin host cannot be started")?;

@@ -2,7 +2,7 @@
 //! file is refused with its reason, the rest runs.
 
 use crate::plugin::bundle::BUNDLE;
-use crate::plugin::{Candidate, Host, Source};
+use crate::plugin::{Candidate, Grants, Host, Source};
 use std::borrow::Cow;
 use std::fs;
 use std::io;
@@ -24,6 +24,7 @@ pub fn load(host: &Host, folder: &Path) -> Vec<(String, String)> {
                     Ok(bytes) => candidates.push(Candidate {
                         bytes: Cow::Owned(bytes),
                         name: None,
+                        grants: Grants::default(),
                         source: Source::File(path),
                     }),
                     Err(error) => problems.push((shown(&path), format!("cannot be read: {error}"))),
@@ -43,6 +44,7 @@ fn embedded() -> Vec<Candidate> {
             bytes: Cow::Borrowed(*bytes),
             name: Some((*name).to_owned()),
             source: Source::Embedded,
+            grants: Grants::default(),
         })
         .collect()
 }

@@ -12,6 +12,7 @@ use crate::engine::api::{
     SyncSettings, Unavailable,
 };
 use crate::engine::life::rule;
+use crate::engine::limits;
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::resync::MOVED;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
@@ -339,6 +340,9 @@ impl Engine {
                 "max_document_bytes",
                 "1 to 4,194,304",
             );
+        }
+        if let Some(limits) = &patch.limits {
+            problems.extend(limits::problems(limits));
         }
         if problems.is_empty() {
             Ok(())

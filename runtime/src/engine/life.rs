@@ -291,7 +291,7 @@ impl Engine {
         let (name, digest, row) = (name.to_owned(), digest.to_owned(), row.clone());
         let load = move || {
             if !trust.asks_for_signatures()
-                && let Some(version) = host.recall(&digest, &name)
+                && let Some(version) = host.recall(&digest, &name, row.grants)
             {
                 return Ok(version);
             }

@@ -23,6 +23,7 @@ pub fn context(settings: &Settings, binding: &Binding, plugin: &str, now: Millis
         outlet_code: settings.outlet.outlet_code.clone(),
         now_ms: unsigned(now),
         settings: binding.settings_of(plugin).into_text(),
+        limits: binding.limits.into(),
     }
 }
 
@@ -139,6 +140,7 @@ pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
         p50_us: usage.p50_us,
         p99_us: usage.p99_us,
         fuel: usage.fuel,
+        peak_memory_bytes: usage.peak_memory_bytes,
         recent_calls: status.recent.0,
         recent_errors: status.recent.1,
         fell_back: 0,
@@ -159,6 +161,7 @@ pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
     view.version = info.version;
     view.description = info.description;
     view.digest = info.digest;
+    view.grants = info.grants.words().collect();
     view.state = state;
     view
 }

@@ -4,7 +4,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::engine::api::{Actor, BackupPolicy, Change, Intent, Precondition};
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, Parts, first_admin};
-use crate::plugin::{Host, HostConfig, Limits, Trust};
+use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
 use crate::store::rows::Rows;
 use crate::store::{MemoryStore, Store};
 use selaras_core::id::EntityKey;
@@ -38,6 +38,7 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         cache_key: [0; 32],
         threads: 1,
         limits: Limits::default(),
+        compiling: Compiling::Here,
         monotonic_us,
     });
     let engine = Engine::new(Parts {

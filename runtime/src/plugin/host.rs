@@ -3,6 +3,8 @@
 //! Calls are async and go to the plugin threads. Loading is synchronous and takes milliseconds to compile; an async
 //! caller brings it to a blocking thread.
 
+mod calls;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,23 +12,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use selaras_core::health::Rule;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::cache::Cache;
 use super::call::{Machine, Plugin, guarded};
+use super::compile::Compiling;
 use super::engine;
-use super::error::{Failure, HostError, Refusal, RefusalCode};
-use super::gate::{self, Gate, PluginInfo};
+use super::error::{HostError, Refusal, RefusalCode};
+use super::gate::{Entrant, Gate, PluginInfo};
 use super::grants::Grants;
 use super::life::{EVENTS, PluginEvent};
 use super::limits::Limits;
-use super::registry::{Found, PluginState, PluginStatus, Registry, Source};
-use super::shadow::{Asked, Remembering, Said};
+use super::registry::{PluginState, PluginStatus, Registry, Source};
 use super::shape::Kind;
 use super::threads::Threads;
 use super::ticker::Ticker;
-use super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped};
-use super::watch::judged;
 
 /// Components that pass the gate at the same time: an outlet box has two cores.
 const GATES: usize = 2;
@@ -48,6 +48,8 @@ pub struct HostConfig {
     pub threads: usize,
     /// Limits of every plugin.
     pub limits: Limits,
+    /// Where components of others are compiled. The binary's own are compiled in this process.
+    pub compiling: Compiling,
     /// A monotonic clock in microseconds, from any start.
     pub monotonic_us: fn() -> u64,
 }
@@ -61,6 +63,19 @@ pub struct Candidate {
     pub name: Option<String>,
     /// Where it comes from.
     pub source: Source,
+    /// What it may have beyond what every plugin gets.
+    pub grants: Grants,
+}
+
+impl Candidate {
+    fn at_the_gate(&self) -> Entrant<'_> {
+        Entrant {
+            bytes: &self.bytes,
+            name: self.name.as_deref(),
+            grants: self.grants,
+            ours: self.source == Source::Embedded,
+        }
+    }
 }
 
 /// The plugin host. Clones share everything.
@@ -99,11 +114,12 @@ impl Host {
             cache_key,
             threads,
             limits,
+            compiling,
             monotonic_us,
         } = config;
         let threads = threads.clamp(1, MAX_THREADS);
         let slots = u32::try_from(threads + GATES).unwrap_or(u32::MAX);
-        let engine = engine::start(slots, &limits)?;
+        let engine = engine::start(slots)?;
         let cache = cache_dir.and_then(|dir| {
             Cache::open(&dir, cache_key, engine::compatibility(&engine))
                 .inspect_err(
@@ -118,7 +134,7 @@ impl Host {
             ticker,
             monotonic_us,
         });
-        let gate = Gate::new(&machine, cache).map_err(HostError::Link)?;
+        let gate = Gate::new(&machine, cache, compiling).map_err(HostError::Link)?;
         let (tell, events) = mpsc::channel(EVENTS);
         Ok(Self(Arc::new(Inner {
             machine,
@@ -139,18 +155,19 @@ impl Host {
     ///
     /// Says what is wrong with it; the list shows it as refused.
     pub fn load(&self, bytes: &[u8], name: Option<&str>, source: Source) -> Result<PluginInfo, Refusal> {
-        let admitted = self.admit_one(bytes, name, Grants::default());
-        self.register(admitted, name, source)
+        let entrant = Entrant {
+            bytes,
+            name,
+            grants: Grants::default(),
+            ours: source == Source::Embedded,
+        };
+        self.register(self.admit(entrant), name, source)
     }
 
     /// Loads several, two at a time; registers them in their order, so that the first of a name keeps it.
     /// One answer each. Blocks.
     pub fn load_all(&self, candidates: &[Candidate]) -> Vec<Result<PluginInfo, Refusal>> {
-        let admit = |c: &Candidate| {
-            self.0
-                .gate
-                .admit(&self.0.machine, &c.bytes, c.name.as_deref(), Grants::default())
-        };
+        let admit = |c: &Candidate| self.0.gate.admit(&self.0.machine, c.at_the_gate());
         let admitted = self.at_the_gate(candidates, admit);
         let pairs = admitted.into_iter().zip(candidates);
         pairs
@@ -163,9 +180,14 @@ impl Host {
     /// # Errors
     ///
     /// Says what is wrong with it.
-    pub fn check(&self, bytes: &[u8]) -> Result<PluginInfo, Refusal> {
-        self.admit_one(bytes, None, Grants::default())
-            .map(|plugin| plugin.info)
+    pub fn check(&self, bytes: &[u8], grants: Grants) -> Result<PluginInfo, Refusal> {
+        let entrant = Entrant {
+            bytes,
+            name: None,
+            grants,
+            ours: false,
+        };
+        self.admit(entrant).map(|plugin| plugin.info)
     }
 
     pub(super) fn inner(&self) -> &Inner {
@@ -173,22 +195,22 @@ impl Host {
     }
 
     /// One component through the gate.
-    pub(super) fn admit_one(
-        &self,
-        bytes: &[u8],
-        name: Option<&str>,
-        grants: Grants,
-    ) -> Result<Plugin, Refusal> {
-        let admit = |bytes: &&[u8]| self.0.gate.admit(&self.0.machine, bytes, name, grants);
-        let mut answers = self.at_the_gate(&[bytes], admit);
+    pub(super) fn admit(&self, entrant: Entrant<'_>) -> Result<Plugin, Refusal> {
+        let admit = |entrant: &Entrant<'_>| self.0.gate.admit(&self.0.machine, *entrant);
+        let mut answers = self.at_the_gate(&[entrant], admit);
         answers.pop().expect("invariant: one answer each")
     }
 
     /// The same by its digest and the compiled code that is kept. None: there is none.
-    pub(super) fn recall_one(&self, digest: &[u8; 32], name: &str) -> Option<Result<Plugin, Refusal>> {
+    pub(super) fn recall_one(
+        &self,
+        digest: &[u8; 32],
+        name: &str,
+        grants: Grants,
+    ) -> Option<Result<Plugin, Refusal>> {
         let recalled = Mutex::new(false);
         let admit = |digest: &&[u8; 32]| {
-            let plugin = self.0.gate.recall(&self.0.machine, digest, name);
+            let plugin = self.0.gate.recall(&self.0.machine, digest, name, grants);
             *recalled.lock() = plugin.is_some();
             plugin.unwrap_or_else(|| Err(internal("its compiled code is not kept")))
         };
@@ -265,123 +287,6 @@ impl Host {
         }
     }
 
-    /// Asks a strategy to decide a conflict, in a fresh instance. Whatever happens is in the answer.
-    ///
-    /// Cancel-safe: a dropped call still ends within its time limit, its answer is dropped.
-    pub async fn resolve(&self, name: &str, cx: CallContext, case: Case, lookup: Arc<dyn Lookup>) -> Decided {
-        let mut decided = self.resolve_many(name, cx, vec![case], lookup).await;
-        decided.pop().expect("invariant: one answer each")
-    }
-
-    /// Asks a strategy about several conflicts, in order, each in a fresh instance, on one thread. One answer each.
-    pub async fn resolve_many(
-        &self,
-        name: &str,
-        cx: CallContext,
-        cases: Vec<Case>,
-        lookup: Arc<dyn Lookup>,
-    ) -> Vec<Decided> {
-        let count = cases.len();
-        let all = |failure: Failure| vec![Decided::without(name, failure); count];
-        let found = match self.0.registry.find(name) {
-            Ok(found) => found,
-            Err(failure) => return all(failure),
-        };
-        let (plugin, machine, stopping) = (
-            found.plugin.clone(),
-            self.0.machine.clone(),
-            self.0.stopping.clone(),
-        );
-        let lookup = beside(&found, lookup);
-        let again = found
-            .shadow
-            .is_some()
-            .then(|| (cx.clone(), cases.clone(), lookup.clone()));
-        let decide = move || {
-            let one = |case: &Case| {
-                if stopping.load(Ordering::Relaxed) {
-                    return Decided::without(&plugin.info.name, Failure::shutting_down());
-                }
-                machine.decide(&plugin, &cx, case, &lookup)
-            };
-            cases.iter().map(one).collect()
-        };
-        let decided = self.on_a_thread(decide).await.unwrap_or_else(all);
-        self.0
-            .watch(&found, decided.iter().filter_map(|one| judged(&one.outcome)));
-        if let Some((cx, cases, lookup)) = again {
-            let said = decided.iter().map(Said::of_case);
-            let asked = Asked::Cases(cases.into_iter().zip(said).collect());
-            self.compare(&found, cx, lookup, asked);
-        }
-        decided
-    }
-
-    /// Asks a strategy like [`Host::resolve`], for a trial: the call does not count in what is told of the plugin.
-    pub async fn rehearse(
-        &self,
-        name: &str,
-        cx: CallContext,
-        case: Case,
-        lookup: Arc<dyn Lookup>,
-    ) -> Decided {
-        let plugin = match self.0.registry.find(name) {
-            Ok(found) => found.plugin,
-            Err(failure) => return Decided::without(name, failure),
-        };
-        let machine = self.0.machine.clone();
-        let ask = move || machine.rehearse(&plugin, &cx, &case, &lookup);
-        self.on_a_thread(ask)
-            .await
-            .unwrap_or_else(|failure| Decided::without(name, failure))
-    }
-
-    /// What a plugin says of settings that it cannot use, asked on a sample. None: nothing, or there is no such plugin.
-    pub async fn settings_problem(&self, name: &str, settings: Arc<str>) -> Option<Failure> {
-        let plugin = self.0.registry.find(name).ok()?.plugin;
-        let machine = self.0.machine.clone();
-        let ask = move || gate::settings_problem(&machine, &plugin, &settings);
-        self.on_a_thread(ask).await.ok().flatten()
-    }
-
-    /// Translates a batch with a mapper. One result each, in order; a document that breaks the mapper fails alone.
-    ///
-    /// Cancel-safe like [`Host::resolve`].
-    pub async fn map(
-        &self,
-        name: &str,
-        direction: Direction,
-        cx: CallContext,
-        documents: Vec<Document>,
-        lookup: Arc<dyn Lookup>,
-    ) -> Vec<Result<Mapped, Failure>> {
-        let count = documents.len();
-        let all = |failure: Failure| vec![Err(failure); count];
-        let found = match self.0.registry.find(name) {
-            Ok(found) => found,
-            Err(failure) => return all(failure),
-        };
-        let (plugin, machine, stopping) = (
-            found.plugin.clone(),
-            self.0.machine.clone(),
-            self.0.stopping.clone(),
-        );
-        let lookup = beside(&found, lookup);
-        let again = found
-            .shadow
-            .is_some()
-            .then(|| (cx.clone(), documents.clone(), lookup.clone()));
-        let translate = move || machine.translate(&plugin, direction, &cx, &documents, &lookup, &stopping);
-        let mapped = self.on_a_thread(translate).await.unwrap_or_else(all);
-        self.0.watch(&found, mapped.iter().filter_map(judged));
-        if let Some((cx, documents, lookup)) = again {
-            let said = mapped.iter().map(Said::of_document);
-            let asked = Asked::Documents(direction, documents.into_iter().zip(said).collect());
-            self.compare(&found, cx, lookup, asked);
-        }
-        mapped
-    }
-
     /// Takes no more calls, lets each running one end, and stops the threads. Blocks for at most one call's limit
     /// a thread; queued documents come back as retryable failures.
     pub fn shutdown(&self) {
@@ -394,33 +299,6 @@ impl Host {
     #[cfg(test)]
     pub(super) fn time_stands_still(&self) -> bool {
         self.0.machine.ticker.is_asleep()
-    }
-
-    pub(super) async fn on_a_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Failure> {
-        let (done, answer) = oneshot::channel();
-        let job = move || {
-            // Nobody waits any more when the caller was cancelled.
-            let _ = done.send(work());
-        };
-        self.0
-            .threads
-            .run(job)
-            .await
-            .map_err(|_| Failure::shutting_down())?;
-        answer
-            .await
-            .map_err(|_| Failure::trap("the call broke off inside the host"))
-    }
-}
-
-/// The look-ups of a call that is made again beside it.
-fn beside(found: &Found, lookup: Arc<dyn Lookup>) -> Arc<dyn Lookup> {
-    match found.shadow {
-        Some(_) => Arc::new(Remembering::new(lookup)),
-        None => lookup,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::call::Plugin;
 use super::error::{Failure, Refusal, RefusalCode};
-use super::gate::{self, PluginInfo};
+use super::gate::{self, Entrant, PluginInfo};
 use super::grants::Grants;
 use super::host::{Host, Inner};
 use super::registry::{Found, Source};
@@ -113,7 +113,12 @@ impl Host {
         trust: &Trust,
     ) -> Result<Prepared, Refusal> {
         let signed = trust.check(bytes)?;
-        let plugin = self.admit_one(bytes, name, grants)?;
+        let plugin = self.admit(Entrant {
+            bytes,
+            name,
+            grants,
+            ours: false,
+        })?;
         Ok(Prepared {
             plugin: Arc::new(plugin),
             signed,
@@ -123,10 +128,10 @@ impl Host {
     /// The same for a component that was prepared before, by its digest alone. None: its compiled code is not at hand, or
     /// does not pass any more. Blocks.
     #[must_use]
-    pub fn recall(&self, digest: &str, name: &str) -> Option<Prepared> {
+    pub fn recall(&self, digest: &str, name: &str, grants: Grants) -> Option<Prepared> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digest, &mut bytes).ok()?;
-        let plugin = self.recall_one(&bytes, name)?.ok()?;
+        let plugin = self.recall_one(&bytes, name, grants)?.ok()?;
         Some(Prepared {
             plugin: Arc::new(plugin),
             signed: None,

@@ -15,6 +15,7 @@ mod document_route;
 mod documents;
 mod environment;
 mod harness;
+mod hostile;
 mod idempotency;
 mod intake;
 mod known;

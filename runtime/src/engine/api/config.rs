@@ -1,6 +1,6 @@
 //! The settings as shown and as changed.
 
-use super::Unavailable;
+use super::{PluginLimits, PluginLimitsPatch, Unavailable};
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 use std::sync::Arc;
@@ -245,6 +245,8 @@ pub struct Binding {
     pub priority: u8,
     /// The largest document.
     pub max_document_bytes: u32,
+    /// What a call of its plugins may cost.
+    pub limits: PluginLimits,
 }
 
 impl Binding {
@@ -285,4 +287,6 @@ pub struct BindingPatch {
     pub priority: Option<u8>,
     /// See [`Binding`].
     pub max_document_bytes: Option<u32>,
+    /// See [`Binding`]: all of them, those not named as they are by default.
+    pub limits: Option<PluginLimitsPatch>,
 }

@@ -41,6 +41,8 @@ pub struct PluginView {
     pub p99_us: u64,
     /// Fuel since it was loaded, 0 where it is not metered.
     pub fuel: u64,
+    /// The most memory that a call had, in bytes.
+    pub peak_memory_bytes: u64,
     /// Its last calls, by which its health is judged.
     pub recent_calls: usize,
     /// Of which failed.

@@ -130,6 +130,7 @@ fn installed(name: &str, digest: &str, row: &VersionRow) -> PluginView {
         p50_us: 0,
         p99_us: 0,
         fuel: 0,
+        peak_memory_bytes: 0,
         recent_calls: 0,
         recent_errors: 0,
         fell_back: 0,

@@ -140,13 +140,13 @@ fn a_component_is_recalled_by_its_compiled_code_alone() {
     };
     let digest = prepared(&start(), &verdict(FAIR)).info().digest.clone();
     let host = start();
-    let recalled = host.recall(&digest, "judge").unwrap();
+    let recalled = host.recall(&digest, "judge", Grants::default()).unwrap();
     assert_eq!(
         (recalled.info().name.as_str(), &recalled.info().digest),
         ("judge", &digest)
     );
-    assert!(host.recall(&"0".repeat(64), "judge").is_none());
-    assert!(host.recall("no digest", "judge").is_none());
+    assert!(host.recall(&"0".repeat(64), "judge", Grants::default()).is_none());
+    assert!(host.recall("no digest", "judge", Grants::default()).is_none());
 }
 
 #[test]
