@@ -23,6 +23,8 @@ pub struct Folder {
     dir: PathBuf,
     seen: HashMap<String, Stamp>,
     taken: HashMap<String, Stamp>,
+    /// It could not be read the last time.
+    is_closed: bool,
 }
 
 impl Folder {
@@ -32,6 +34,7 @@ impl Folder {
             dir: data_dir.join("plugins"),
             seen: HashMap::new(),
             taken: HashMap::new(),
+            is_closed: false,
         }
     }
 
@@ -58,10 +61,13 @@ impl Folder {
             Ok(there) => there,
             Err(error) => {
                 // Not the same as an empty one: nothing is taken out of use for it.
-                tracing::warn!(folder = %self.dir.display(), %error, "the plugins folder cannot be read");
+                if !std::mem::replace(&mut self.is_closed, true) {
+                    engine.plugin_folder_closed(&format!("{} cannot be read: {error}", self.dir.display()));
+                }
                 return;
             }
         };
+        self.is_closed = false;
         let names: Vec<String> = there.keys().cloned().collect();
         self.taken.retain(|name, _| there.contains_key(name));
         engine.plugin_files_are(&names).await;

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 /// Who does what the folder says.
 const BY: &str = "folder";
+/// The folder among what is not well.
+const FOLDER: &str = "plugins folder";
 
 impl Engine {
     /// Takes in a file as it lies there now. What is wrong with it is in the list of plugins, in status and in the log.
@@ -59,6 +61,12 @@ impl Engine {
     pub fn plugin_file_unreadable(&self, file: &str, problem: &str) {
         tracing::error!(plugin = file, problem, "a plugin file cannot be read");
         self.inner.life.trouble(file, problem);
+    }
+
+    /// The folder itself cannot be read, until it is said which files there are.
+    pub fn plugin_folder_closed(&self, problem: &str) {
+        tracing::error!(problem, "the plugins folder cannot be read");
+        self.inner.life.trouble(FOLDER, problem);
     }
 
     async fn take_file(&self, file: &str, digest: &str, bytes: Vec<u8>) -> Result<(), PluginError> {
@@ -167,6 +175,6 @@ impl super::Life {
         let is_file = |name: &str| name.to_ascii_lowercase().ends_with(".wasm");
         self.problems
             .lock()
-            .retain(|name, _| !is_file(name) || there.iter().any(|file| file == name));
+            .retain(|name, _| name != FOLDER && (!is_file(name) || there.iter().any(|file| file == name)));
     }
 }
