@@ -2,7 +2,7 @@
 //!
 //! A section and not a file beside it, because one file is what travels: by HTTP, into the folder, in a backup. Its bytes,
 //! after the section's name: the form (1), the public key (32), the time of signing in milliseconds since 1970 (u64,
-//! big-endian), the signature (64). Signed is [`PURPOSE`], that time, and the SHA-256 of the file without the section.
+//! big-endian), the signature (64). Signed is `PURPOSE`, that time, and the SHA-256 of the file without the section.
 //! Whose keys count is the caller's business.
 
 use std::fmt;
