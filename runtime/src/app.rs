@@ -2,17 +2,19 @@
 //! going finished or abandoned, plugins stopped, the store drained and closed.
 
 mod files;
+mod folder;
 mod offline;
 mod plugins;
 mod restore;
 
+use self::folder::Folder;
 use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::cloud::Client;
 use crate::config::Config;
 use crate::control;
 use crate::engine::{Engine, FirstAdmin, Parts, first_admin, has_users};
 use crate::http;
-use crate::plugin::{Host, HostConfig, Limits};
+use crate::plugin::{Compiling, Host, HostConfig, Limits};
 use crate::store::rows::Rows;
 use crate::store::{DurableStore, Opening, OpeningParts, Store, probe, salvage};
 use anyhow::Context;
@@ -37,6 +39,8 @@ pub struct App {
     tidier: JoinHandle<()>,
     parked: JoinHandle<()>,
     sessions: JoinHandle<()>,
+    plugins: JoinHandle<()>,
+    folder: JoinHandle<()>,
     backups: JoinHandle<()>,
     control: JoinHandle<()>,
     host: Host,
@@ -61,13 +65,14 @@ impl App {
 
         let restart = CancellationToken::new();
         let opening = open(&config, &clock, restart.clone());
-        let (store, (host, plugin_problems)) = tokio::try_join!(opening, load(&dir, &clock))?;
+        let (store, (host, plugin_problems)) = tokio::try_join!(opening, load_embedded(&dir, &clock))?;
         let store = Arc::new(store);
         let shutdown = CancellationToken::new();
         let engine = Engine::new(Parts {
             store: store.clone(),
             host: host.clone(),
             plugin_problems,
+            plugin_trust: config.plugin_trust.clone(),
             clock: clock.clone(),
             defaults: config.defaults.clone(),
             connect: Arc::new(Client::new),
@@ -80,6 +85,9 @@ impl App {
             .rewind()
             .await
             .context("the store went back in time, and what waits could not be put in doubt")?;
+        engine.load_plugins().await;
+        let mut folder = Folder::of(&dir);
+        folder.open(&engine).await;
         admin(&config, store.clone(), &*clock, &engine).await?;
 
         let jwt_secret = match &config.jwt_secret {
@@ -108,6 +116,8 @@ impl App {
         let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
         let parked = tokio::spawn(engine.clone().mind_parked(shutdown.clone()));
         let sessions = tokio::spawn(engine.clone().mind_sessions(shutdown.clone()));
+        let plugins = tokio::spawn(engine.clone().mind_plugins(shutdown.clone()));
+        let folder = tokio::spawn(folder.watch(engine.clone(), shutdown.clone()));
         let backups = tokio::spawn(engine.clone().keep_backups(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
@@ -119,6 +129,8 @@ impl App {
             tidier,
             parked,
             sessions,
+            plugins,
+            folder,
             backups,
             control,
             host,
@@ -154,6 +166,10 @@ impl App {
         self.tidier.await.context("the tidier's task died")?;
         self.parked.await.context("the task of what is parked died")?;
         self.sessions.await.context("the task of the sessions died")?;
+        self.plugins
+            .await
+            .context("the task that minds the plugins died")?;
+        self.folder.await.context("the task of the plugins folder died")?;
         self.control.await.context("the control socket's task died")?;
         self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);
@@ -217,11 +233,11 @@ async fn open(
     .context("opening the store panicked")?
 }
 
-async fn load(dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<(Host, Vec<(String, String)>)> {
+async fn load_embedded(dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<(Host, Vec<(String, String)>)> {
     let (dir, clock) = (dir.to_owned(), clock.clone());
     tokio::task::spawn_blocking(move || {
         let host = host(&dir, &*clock)?;
-        let problems = plugins::load(&host, &dir.join("plugins"));
+        let problems = plugins::load_embedded(&host);
         Ok((host, problems))
     })
     .await
@@ -238,6 +254,7 @@ pub fn host(dir: &Path, clock: &dyn Clock) -> anyhow::Result<Host> {
         cache_key: files::secret(&dir.join("plugin-cache-key"), clock)?,
         threads: PLUGIN_THREADS,
         limits: Limits::default(),
+        compiling: Compiling::by_this_program(),
         monotonic_us,
     };
     Host::start(config).context("the plugin host cannot be started")

@@ -11,9 +11,11 @@ mod plugin;
 mod progress;
 mod restore;
 mod serve;
+mod signing;
 mod status;
 
 use crate::config::{Config, ConfigError, environment};
+use crate::plugin::{Grants, compile_as_child};
 use crate::store::{probe, salvage};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -91,6 +93,19 @@ enum Command {
         #[arg(long)]
         parent: u32,
     },
+    /// Compile a plugin on standard input, within limits: what the plugin host asks a child process of its own.
+    #[command(hide = true)]
+    PluginCompile {
+        /// For instances out of a pool.
+        #[arg(long)]
+        pooled: bool,
+        /// It was granted to be large.
+        #[arg(long)]
+        large: bool,
+        /// The process that asks; this one ends with it.
+        #[arg(long)]
+        parent: u32,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -126,6 +141,36 @@ enum PluginCommand {
     Check {
         /// The component.
         file: PathBuf,
+        /// Grant it a file of up to 64 MiB.
+        #[arg(long)]
+        large: bool,
+        /// Grant it WASI that does nothing.
+        #[arg(long)]
+        wasi: bool,
+    },
+    /// Make a key to sign plugins with: the secret half into a new FILE, the public one to standard output.
+    Keygen {
+        /// Where to.
+        file: PathBuf,
+    },
+    /// Sign a component, so that outlets with PLUGIN_TRUSTED_KEYS take it.
+    Sign {
+        /// The component; replaced by the signed one.
+        file: PathBuf,
+        /// The file of the key.
+        #[arg(long)]
+        key: PathBuf,
+        /// Write the signed one here, and leave FILE as it is.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Say whether a component was signed with a key. Exit code 1 when it was not.
+    Verify {
+        /// The component.
+        file: PathBuf,
+        /// The public key, or a file that holds it.
+        #[arg(long)]
+        key: String,
     },
 }
 
@@ -154,6 +199,14 @@ pub fn main() -> ExitCode {
             salvage::answer(&from, &to);
             Ok(ExitCode::SUCCESS)
         }
+        Command::PluginCompile {
+            pooled,
+            large,
+            parent,
+        } => {
+            probe::end_with_parent(parent);
+            Ok(compile_as_child(pooled, large))
+        }
         Command::Config {
             command: ConfigCommand::Check,
         } => check::run(configured()),
@@ -161,8 +214,17 @@ pub fn main() -> ExitCode {
             command: PluginCommand::List,
         } => configured().and_then(|config| plugin::list(&config)),
         Command::Plugin {
-            command: PluginCommand::Check { file },
-        } => plugin::check(&file),
+            command: PluginCommand::Check { file, large, wasi },
+        } => plugin::check(&file, Grants { large, wasi }),
+        Command::Plugin {
+            command: PluginCommand::Keygen { file },
+        } => signing::keygen(&file),
+        Command::Plugin {
+            command: PluginCommand::Sign { file, key, out },
+        } => signing::sign(&file, &key, out.as_deref()),
+        Command::Plugin {
+            command: PluginCommand::Verify { file, key },
+        } => signing::verify(&file, &key),
         Command::Status { url, json } => environment(Path::new("."))
             .map_err(anyhow::Error::from)
             .and_then(|environment| status::run(&environment, url, json)),

@@ -4,6 +4,8 @@
 use crate::cloud::check_url;
 use crate::engine::api::{BackupPolicy, Outlet};
 use crate::engine::settings::Defaults;
+use crate::plugin::Trust;
+use crate::plugin::signature::PublicKey;
 use crate::store::SpaceSettings;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,6 +62,8 @@ pub struct Config {
     pub admin_username: String,
     /// The first admin's password; none: a random one is written to the data directory.
     pub admin_password: Option<Secret>,
+    /// Whose plugins are taken.
+    pub plugin_trust: Trust,
     /// Room on the disk.
     pub space: SpaceSettings,
     /// A database smaller than this is not rewritten at the start, in bytes.
@@ -158,6 +162,7 @@ impl Reader<'_> {
             jwt_secret_previous: self.jwt_secret("JWT_SECRET_PREVIOUS"),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             admin_password: self.admin_password(),
+            plugin_trust: self.plugin_trust(),
             space: self.space(),
             compact_min_bytes: u64::from(self.number("STORE_COMPACT_MIN_MB", 256, 0, 1_000_000)) << 20,
             log_format: self.log_format(),
@@ -277,6 +282,39 @@ impl Reader<'_> {
             self.problem("ADMIN_PASSWORD", &problem);
         }
         Some(Secret(password))
+    }
+
+    fn plugin_trust(&mut self) -> Trust {
+        let Some(text) = self.text("PLUGIN_TRUSTED_KEYS") else {
+            return Trust::default();
+        };
+        let keys: Vec<_> = text
+            .split([',', '\n'])
+            .map(str::trim)
+            .filter(|key| !key.is_empty())
+            .collect();
+        match keys
+            .iter()
+            .map(|key| key.parse::<PublicKey>())
+            .collect::<Result<Vec<_>, _>>()
+        {
+            Ok(keys) if !keys.is_empty() => Trust::only(keys),
+            // Never open by mistake.
+            Ok(_) => {
+                self.problem(
+                    "PLUGIN_TRUSTED_KEYS",
+                    "names no key; unset it to take plugins that are not signed",
+                );
+                Trust::default()
+            }
+            Err(error) => {
+                self.problem(
+                    "PLUGIN_TRUSTED_KEYS",
+                    &format!("public keys with commas between them: {error}"),
+                );
+                Trust::default()
+            }
+        }
     }
 
     fn log_format(&mut self) -> LogFormat {
@@ -406,6 +444,8 @@ mod tests {
             ("JWT_SECRET_PREVIOUS", "short"),
             ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),
+            ("PLUGIN_TRUSTED_KEYS", "not a key"),
+            ("PLUGIN_TRUSTED_KEYS", ","),
             ("TLS_CERT", "cert.pem"),
             ("WEBHOOK_SECRET_PREVIOUS", "old"),
         ];

@@ -17,6 +17,8 @@ mod hooks;
 mod import;
 mod inflow;
 mod intake;
+mod life;
+mod limits;
 mod link;
 mod parked;
 mod parking;
@@ -49,15 +51,16 @@ mod view;
 use crate::clock::Clock;
 use crate::cloud::{Client, CloudConfig, SetupError};
 use crate::engine::accounts::{Accounts, Sessions};
-use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
+use crate::engine::api::{BackupPolicy, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
 use crate::engine::broadcast::Broadcasts;
+use crate::engine::life::Life;
 use crate::engine::link::Link;
 use crate::engine::rate::Rate;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
 use crate::engine::time::Time;
-use crate::plugin::Host;
+use crate::plugin::{Host, Trust};
 use crate::store::rewound::Rewound;
 use crate::store::rows::Rows;
 use crate::store::{Direction, Store, keys};
@@ -84,8 +87,10 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The plugins.
     pub host: Host,
-    /// Plugins that were refused at start: name or file, and why.
+    /// Plugins of the binary that were refused: name, and why.
     pub plugin_problems: Vec<(String, String)>,
+    /// Whose plugins are taken.
+    pub plugin_trust: Trust,
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
     /// What the environment says of the outlet.
@@ -107,7 +112,7 @@ pub struct Engine {
 struct Inner {
     rows: Rows,
     host: Host,
-    plugin_problems: Vec<(String, String)>,
+    life: Life,
     time: Arc<Time>,
     settings: RwLock<Arc<Settings>>,
     /// One change of the settings at a time.
@@ -182,6 +187,7 @@ impl Engine {
             parts.clock.mono_ms(),
             parts.clock.wall_ms(),
         )?;
+        parts.host.judge_by(life::rule(&settings.sync));
         let mut salt = [0; 16];
         parts.clock.fill(&mut salt);
         let head = rows.store().feed_head();
@@ -194,7 +200,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 rows,
                 host: parts.host,
-                plugin_problems: parts.plugin_problems,
+                life: Life::new(parts.plugin_trust, parts.plugin_problems),
                 time: Arc::new(Time::new(parts.clock, offset, boots)),
                 settings: RwLock::new(Arc::new(settings)),
                 configuring: Arc::default(),
@@ -292,20 +298,6 @@ impl Engine {
         self.inner.time.ulid()
     }
 
-    /// The plugins, with what is bound to them.
-    pub fn plugins(&self) -> Vec<PluginView> {
-        let settings = self.settings();
-        let mut views: Vec<PluginView> = self
-            .inner
-            .host
-            .list()
-            .into_iter()
-            .map(|status| plugins::view(status, &settings))
-            .collect();
-        views.sort_by(|a, b| a.name.cmp(&b.name));
-        views
-    }
-
     /// Whether the outlet can serve.
     ///
     /// # Errors
@@ -317,9 +309,9 @@ impl Engine {
         }
     }
 
-    /// Plugins that were refused at start: name or file, and why. The rest runs.
-    pub fn plugin_problems(&self) -> &[(String, String)] {
-        &self.inner.plugin_problems
+    /// Plugins and files that are not in use, or not as they were meant to be, and why. The rest runs.
+    pub fn plugin_problems(&self) -> Vec<(String, String)> {
+        self.inner.life.problems()
     }
 }
 

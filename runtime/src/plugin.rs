@@ -16,32 +16,43 @@ mod convert;
 mod engine;
 mod error;
 mod gate;
+mod grants;
 mod guest;
 mod host;
+mod life;
 mod limits;
 mod map;
 mod output;
 mod registry;
+mod shadow;
 mod shape;
+pub mod signature;
 mod stats;
 mod threads;
 mod ticker;
 mod trusted;
 mod values;
+mod wasi;
+mod watch;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
 
+pub use self::compile::{Compiling, answer as compile_as_child};
 pub use self::error::{Failure, FailureCode, HostError, OwnError, Refusal, RefusalCode};
 pub use self::gate::PluginInfo;
+pub use self::grants::Grants;
 pub use self::host::{Candidate, Host, HostConfig};
-pub use self::limits::Limits;
+pub use self::life::{PluginEvent, Prepared, Trust};
+pub use self::limits::{CallLimits, Limits};
 pub use self::registry::{PluginState, PluginStatus, Source};
+pub use self::shadow::{Difference, Said, ShadowStatus};
 pub use self::shape::Kind;
 pub use self::stats::Usage;
 pub use self::values::{
     CallContext, Case, Decided, Decision, Direction, Document, Level, Lookup, LookupAnswer, Mapped, NoLookup,
-    Verdict,
+    Tried, Verdict,
 };
+pub use self::watch::Noticed;

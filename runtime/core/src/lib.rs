@@ -16,6 +16,7 @@ pub mod echo;
 pub mod entity;
 #[cfg(test)]
 mod fixture;
+pub mod health;
 pub mod id;
 pub mod item;
 pub mod json;

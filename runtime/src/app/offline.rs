@@ -5,7 +5,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::cloud::Client;
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
-use crate::plugin::{Host, HostConfig, Limits};
+use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
 use crate::store::{DurableStore, Store};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -42,6 +42,7 @@ impl Offline {
             cache_key: [0; 32],
             threads: 1,
             limits: Limits::default(),
+            compiling: Compiling::by_this_program(),
             monotonic_us,
         })
         .context("the plugin host cannot be started")?;
@@ -49,6 +50,7 @@ impl Offline {
             store: store.clone(),
             host: host.clone(),
             plugin_problems: Vec::new(),
+            plugin_trust: Trust::default(),
             clock,
             defaults: config.defaults.clone(),
             connect: Arc::new(Client::new),

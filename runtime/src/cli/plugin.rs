@@ -3,7 +3,7 @@
 use crate::app::{host, load_plugins};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::plugin::{Host, HostConfig, Kind, Limits, PluginInfo, PluginState};
+use crate::plugin::{Compiling, Grants, Host, HostConfig, Kind, Limits, PluginInfo, PluginState};
 use anyhow::Context;
 use std::path::Path;
 use std::process::ExitCode;
@@ -52,10 +52,10 @@ pub fn list(config: &Config) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When the file cannot be read or the host not be started.
-pub fn check(file: &Path) -> anyhow::Result<ExitCode> {
+pub fn check(file: &Path, grants: Grants) -> anyhow::Result<ExitCode> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let host = bare_host()?;
-    let outcome = host.check(&bytes);
+    let outcome = host.check(&bytes, grants);
     host.shutdown();
     match outcome {
         Ok(info) => {
@@ -67,6 +67,10 @@ pub fn check(file: &Path) -> anyhow::Result<ExitCode> {
                 bytes.len()
             );
             println!("digest {}", info.digest);
+            let granted: Vec<&str> = info.grants.words().collect();
+            if !granted.is_empty() {
+                println!("granted {}", granted.join(", "));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(refusal) => {
@@ -82,6 +86,7 @@ fn bare_host() -> anyhow::Result<Host> {
         cache_key: [0; 32],
         threads: 1,
         limits: Limits::default(),
+        compiling: Compiling::by_this_program(),
         monotonic_us: crate::clock::monotonic_us,
     };
     Host::start(config).context("the plugin host cannot be started")

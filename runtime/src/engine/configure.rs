@@ -11,6 +11,8 @@ use crate::engine::api::{
     Actor, Binding, BindingPatch, CloudTest, ConfigError, Outlet, OutletPatch, OutletView, PROFILE_FIELDS,
     SyncSettings, Unavailable,
 };
+use crate::engine::life::rule;
+use crate::engine::limits;
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::resync::MOVED;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
@@ -211,6 +213,7 @@ impl Engine {
         let mut batch = Batch::new();
         put_meta(&mut batch, SYNC, &sync);
         self.limit_rate(sync.requests_per_minute, &mut batch);
+        let health = rule(&sync);
         tracing::info!(by = actor.id, "the sync settings were changed");
         let connect = self.connector();
         let change = move |old: &Settings| {
@@ -218,6 +221,7 @@ impl Engine {
             Settings::build(defaults, stored, sync, old.bindings().clone(), &connect)
         };
         self.put_in_force(one, batch, change).await?;
+        self.inner.host.judge_by(health);
         Ok(())
     }
 
@@ -250,9 +254,10 @@ impl Engine {
         patch: BindingPatch,
         actor: &Actor,
     ) -> Result<Arc<Binding>, ConfigError> {
+        // First: what it is bound to must not go meanwhile.
+        let one = self.configuring().await;
         self.check_binding(entity_type, &patch)?;
         self.check_settings(entity_type, &patch).await?;
-        let one = self.configuring().await;
         let stored = self
             .settings()
             .bindings()
@@ -335,6 +340,9 @@ impl Engine {
                 "1 to 4,194,304",
             );
         }
+        if let Some(limits) = &patch.limits {
+            problems.extend(limits::problems(limits));
+        }
         if problems.is_empty() {
             Ok(())
         } else {
@@ -364,7 +372,7 @@ impl Engine {
             .unwrap_or_else(|died| Err(Unavailable::Store(format!("the change was not finished: {died}"))))
     }
 
-    async fn configuring(&self) -> OwnedMutexGuard<()> {
+    pub(super) async fn configuring(&self) -> OwnedMutexGuard<()> {
         self.inner.configuring.clone().lock_owned().await
     }
 }

@@ -4,7 +4,7 @@
 use crate::cloud::LinkError;
 use crate::engine::Engine;
 use crate::engine::api::{
-    Accepted, Actor, Binding, Change, ChangeError, Idempotency, Intent, Precondition, Route,
+    Accepted, Actor, Binding, Change, ChangeError, Idempotency, Intent, PluginLimits, Precondition, Route,
 };
 use crate::engine::tx::empty_object;
 use selaras_core::daily::{Day, TYPE};
@@ -22,6 +22,7 @@ pub(super) fn binding() -> Binding {
         coalesce: true,
         priority: 9,
         max_document_bytes: 256 * 1024,
+        limits: PluginLimits::default(),
     }
 }
 

@@ -191,6 +191,7 @@ impl Engine {
     fn digest_of(&self, plugin: &str) -> Option<String> {
         match self.inner.host.get(plugin)?.state {
             PluginState::Active(info) => Some(info.digest),
+            PluginState::Suspended(..) => None,
             PluginState::Refused(_) => None,
         }
     }

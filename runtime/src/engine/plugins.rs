@@ -1,11 +1,12 @@
 //! The bridge to the plugin host: the engine's documents in the plugins' shape and back, and the look-ups that a
 //! plugin may make of the outlet's records.
 
-use crate::engine::api::{Binding, PluginView};
+use crate::engine::api::{Binding, PluginView, ShadowView};
 use crate::engine::settings::Settings;
 use crate::engine::time::Time;
 use crate::plugin::{
-    CallContext, Direction, Document, Failure, Host, Kind, Lookup, Mapped, PluginState, PluginStatus, Source,
+    CallContext, Direction, Document, Failure, Host, Kind, Lookup, Mapped, PluginState, PluginStatus,
+    ShadowStatus, Source,
 };
 use crate::store::rows::Rows;
 use selaras_core::entity::Entity;
@@ -22,6 +23,7 @@ pub fn context(settings: &Settings, binding: &Binding, plugin: &str, now: Millis
         outlet_code: settings.outlet.outlet_code.clone(),
         now_ms: unsigned(now),
         settings: binding.settings_of(plugin).into_text(),
+        limits: binding.limits.into(),
     }
 }
 
@@ -113,6 +115,7 @@ pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
     let bound_types = settings.types_bound_to(&status.name);
     let source = match &status.source {
         Source::Embedded => "embedded".to_owned(),
+        Source::Installed => "installed".to_owned(),
         Source::File(path) => path.file_name().map_or_else(
             || path.display().to_string(),
             |name| name.to_string_lossy().into_owned(),
@@ -128,27 +131,60 @@ pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
         state: "refused",
         problem: None,
         source,
+        grants: Vec::new(),
+        signed_by: None,
+        previous: None,
         bound_types,
         calls: usage.calls,
         errors: usage.errors,
         p50_us: usage.p50_us,
         p99_us: usage.p99_us,
         fuel: usage.fuel,
+        peak_memory_bytes: usage.peak_memory_bytes,
+        recent_calls: status.recent.0,
+        recent_errors: status.recent.1,
+        fell_back: 0,
+        shadow: status.shadow.map(shadow_view),
     };
-    match status.state {
-        PluginState::Active(info) => {
-            view.kind = Some(match info.kind {
-                Kind::Strategy => "strategy",
-                Kind::Mapper => "mapper",
-            });
-            view.version = info.version;
-            view.description = info.description;
-            view.digest = info.digest;
-            view.state = "active";
+    let (info, state) = match status.state {
+        PluginState::Active(info) => (info, "active"),
+        PluginState::Suspended(info, why) => {
+            view.problem = Some(why);
+            (info, "suspended")
         }
-        PluginState::Refused(refusal) => view.problem = Some(refusal.to_string()),
-    }
+        PluginState::Refused(refusal) => {
+            view.problem = Some(refusal.to_string());
+            return view;
+        }
+    };
+    view.kind = Some(kind_word(info.kind));
+    view.version = info.version;
+    view.description = info.description;
+    view.digest = info.digest;
+    view.grants = info.grants.words().collect();
+    view.state = state;
     view
+}
+
+fn shadow_view(shadow: ShadowStatus) -> ShadowView {
+    ShadowView {
+        digest: shadow.digest,
+        version: shadow.version,
+        compared: shadow.compared,
+        differed: shadow.differed,
+        dropped: shadow.dropped,
+        errors: shadow.usage.errors,
+        p50_us: shadow.usage.p50_us,
+        p99_us: shadow.usage.p99_us,
+    }
+}
+
+/// The contract's word for a kind.
+pub fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Strategy => "strategy",
+        Kind::Mapper => "mapper",
+    }
 }
 
 /// What a plugin may read of the outlet's records.

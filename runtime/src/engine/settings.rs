@@ -1,7 +1,9 @@
 //! The settings in force: what is stored, field by field over what the environment says (rule 16), validated.
 
 use crate::cloud::{ApiKey, Client, CloudConfig};
-use crate::engine::api::{Binding, BindingPatch, Outlet, Route, SyncSettings};
+use crate::engine::api::{
+    Binding, BindingPatch, Outlet, PluginLimits, PluginLimitsPatch, Route, SyncSettings,
+};
 use crate::engine::tx::empty_object;
 use parking_lot::RwLock;
 use selaras_core::daily;
@@ -68,6 +70,9 @@ pub struct StoredBinding {
     coalesce: Option<bool>,
     priority: Option<u8>,
     max_document_bytes: Option<u32>,
+    // Last, and not written where it says nothing: a row is a list of its members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<PluginLimitsPatch>,
 }
 
 impl StoredBinding {
@@ -83,6 +88,7 @@ impl StoredBinding {
             coalesce: patch.coalesce.or(self.coalesce),
             priority: patch.priority.or(self.priority),
             max_document_bytes: patch.max_document_bytes.or(self.max_document_bytes),
+            limits: patch.limits.or(self.limits),
         }
     }
 
@@ -101,6 +107,9 @@ impl StoredBinding {
         take(self.coalesce.as_ref(), &mut below.coalesce);
         take(self.priority.as_ref(), &mut below.priority);
         take(self.max_document_bytes.as_ref(), &mut below.max_document_bytes);
+        if let Some(limits) = self.limits {
+            below.limits = limits.over(below.limits);
+        }
     }
 }
 
@@ -269,6 +278,7 @@ impl Settings {
             coalesce: true,
             priority: default_priority(entity_type),
             max_document_bytes: 256 * 1024,
+            limits: PluginLimits::default(),
         };
         for name in [DEFAULT_TYPE, entity_type] {
             if let Some(stored) = self.bindings.get(name) {

@@ -179,6 +179,7 @@ impl Engine {
             outlet_code,
             now_ms: unsigned(conflict.asked_at),
             settings: settings.clone().into_text(),
+            limits: self.binding(conflict.entity_type.as_str()).limits.into(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::cloud::Client;
 use crate::engine::api::{Actor, BackupPolicy, Change, Intent, Precondition};
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, FirstAdmin, Parts, first_admin};
-use crate::plugin::{Host, HostConfig, Limits};
+use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
 use crate::store::rows::Rows;
 use crate::store::{MemoryStore, Store};
 use selaras_core::id::EntityKey;
@@ -44,12 +44,14 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         cache_key: [0; 32],
         threads: 1,
         limits: Limits::default(),
+        compiling: Compiling::Here,
         monotonic_us,
     });
     let engine = Engine::new(Parts {
         store,
         host: host.unwrap(),
         plugin_problems: Vec::new(),
+        plugin_trust: Trust::default(),
         clock,
         defaults,
         connect: Arc::new(Client::new),

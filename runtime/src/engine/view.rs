@@ -149,7 +149,7 @@ impl Engine {
             checkpoint: if serves { self.checkpoint()? } else { None },
             resync: self.resyncing(),
             clock_offset_ms: self.inner.time.offset_ms(),
-            plugin_problems: self.inner.plugin_problems.clone(),
+            plugin_problems: self.plugin_problems(),
             rewound: self.went_back(),
             store: self.inner.backups.view(),
             store_health: self.store_health(),

@@ -7,7 +7,9 @@ mod cursor;
 mod fields;
 mod params;
 
-pub(crate) use body::{BodyBudget, MAX_CHANGES_BYTES, MAX_COMMAND_BYTES, Payload, expect_json, read_body};
+pub(crate) use body::{
+    BodyBudget, MAX_CHANGES_BYTES, MAX_COMMAND_BYTES, Payload, expect_json, expect_wasm, read_body,
+};
 pub(crate) use cursor::{ListKind, encode as encode_cursor};
 pub(crate) use fields::{Fields, FromField, Text, object};
 pub(crate) use params::Params;
@@ -44,6 +46,9 @@ pub(crate) struct EntityPath(pub(crate) EntityKey);
 
 /// The one placeholder of a path, whatever its name.
 pub(crate) struct NamePath(pub(crate) String);
+
+/// The two placeholders of a path, whatever their names.
+pub(crate) struct NamesPath(pub(crate) String, pub(crate) String);
 
 /// Reads a type, naming `field` where it is none.
 pub(crate) fn entity_type(field: &str, text: &str) -> Result<EntityType, ApiError> {
@@ -83,6 +88,17 @@ impl FromRequestParts<Shared> for NamePath {
             .await
             .map_err(bad_path)?;
         Ok(Self(text))
+    }
+}
+
+impl FromRequestParts<Shared> for NamesPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+        let Path((first, second)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(bad_path)?;
+        Ok(Self(first, second))
     }
 }
 

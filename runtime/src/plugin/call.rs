@@ -14,13 +14,16 @@ use super::compile::panic_words;
 use super::convert;
 use super::error::Failure;
 use super::gate::PluginInfo;
+use super::grants::Grants;
 use super::guest::{Ended, Guest, Traces};
-use super::limits::Limits;
+use super::limits::{CallLimits, Limits};
 use super::output::{self, printable};
 use super::shape::Kind;
-use super::stats::Stats;
+use super::stats::{Stats, Used};
 use super::ticker::{Ticker, ticks};
 use super::values::{CallContext, Case, Decided, Decision, Lookup, Verdict};
+use super::wasi::Seed;
+use super::watch::Watch;
 
 /// What every call runs on.
 pub(super) struct Machine {
@@ -37,35 +40,28 @@ pub(super) enum Door {
     Mapper(MapperPluginPre<Guest>),
 }
 
-impl Door {
-    pub(super) fn kind(&self) -> Kind {
-        match self {
-            Self::Strategy(_) => Kind::Strategy,
-            Self::Mapper(_) => Kind::Mapper,
-        }
-    }
-}
-
 /// A plugin that passed the gate.
 pub(super) struct Plugin {
     pub(super) info: PluginInfo,
     pub(super) door: Door,
     pub(super) stats: Stats,
+    pub(super) watch: Watch,
 }
 
 /// Fuel that never runs out: it measures, time limits.
 const FULL_TANK: u64 = u64::MAX;
 
 impl Machine {
-    /// A store for one instance, with the time `ms` for its start.
-    pub(super) fn store(&self, ms: u64) -> Store<Guest> {
-        let mut store = Store::new(&self.engine, Guest::new(&self.limits));
+    /// A store for one instance that starts at `now_ms`, with the time for its start.
+    pub(super) fn store(&self, limits: &CallLimits, now_ms: u64) -> Store<Guest> {
+        let mut store = Store::new(&self.engine, Guest::new(&self.limits, limits));
+        store.data_mut().inert.start(now_ms);
         store.limiter(|guest| &mut guest.meter);
-        store.set_hostcall_fuel(self.limits.lifted_bytes);
+        store.set_hostcall_fuel(limits.lifted_bytes);
         store
             .set_fuel(FULL_TANK)
             .expect("invariant: the engine measures fuel");
-        store.set_epoch_deadline(ticks(ms));
+        store.set_epoch_deadline(ticks(limits.timeout_ms));
         store
     }
 
@@ -80,7 +76,11 @@ impl Machine {
         let decided = self.rehearse(plugin, cx, case, lookup);
         if matches!(plugin.door, Door::Strategy(_)) {
             let failed = decided.outcome.is_err();
-            plugin.stats.count(decided.elapsed_us, decided.fuel, failed);
+            let used = Used {
+                fuel: decided.fuel,
+                memory_bytes: decided.peak_memory_bytes,
+            };
+            plugin.stats.count(decided.elapsed_us, used, failed);
         }
         decided
     }
@@ -97,10 +97,10 @@ impl Machine {
         let Door::Strategy(pre) = &plugin.door else {
             return Decided::without(&plugin.info.name, not_a(Kind::Strategy, &plugin.info.name));
         };
-        let asked = guarded(|| self.ask_strategy(pre, cx, case, lookup.clone(), self.limits.call_ms));
+        let asked = guarded(|| self.ask_strategy(pre, plugin.info.grants, cx, case, lookup.clone()));
         let Asked {
             outcome,
-            fuel,
+            used,
             traces,
         } = asked.unwrap_or_else(Asked::nothing);
         let elapsed_us = (self.monotonic_us)().saturating_sub(started);
@@ -108,53 +108,56 @@ impl Machine {
             outcome,
             plugin: plugin.info.name.clone(),
             digest: plugin.info.digest.clone(),
-            fuel,
+            fuel: used.fuel,
+            peak_memory_bytes: used.memory_bytes,
             elapsed_us,
             lookups: traces.lookups,
             log: traces.log,
         }
     }
 
-    /// One strategy call with the time `ms`. Panics pass through.
+    /// One strategy call. Panics pass through.
     pub(super) fn ask_strategy(
         &self,
         pre: &StrategyPluginPre<Guest>,
+        grants: Grants,
         cx: &CallContext,
         case: &Case,
         lookup: Arc<dyn Lookup>,
-        ms: u64,
     ) -> Asked<Verdict> {
         let _time = self.ticker.running();
+        let (limits, ms) = (&cx.limits, cx.limits.timeout_ms);
+        let mut store = self.store(limits, cx.now_ms);
+        // Only who can ask for randomness pays for a seed.
+        let seed = grants.wasi.then(|| Seed::of_case(cx, case));
         let (cx, conflict) = (convert::context(cx), convert::conflict(case));
-        let mut store = self.store(ms);
         let outcome = match pre.instantiate(&mut store) {
             Err(error) => Err(start_failure(&error, store.data(), ms)),
             Ok(instance) => {
-                store.data_mut().open(lookup);
+                store.data_mut().open(lookup, seed);
                 match instance
                     .selaras_plugin_strategy()
                     .call_resolve(&mut store, &cx, &conflict)
                 {
                     Err(error) => Err(call_failure(&error, store.data(), ms)),
                     Ok(Err(own)) => Err(convert::own_error(&own, self.limits.reason_bytes)),
-                    Ok(Ok(verdict)) => self.verdict(verdict),
+                    Ok(Ok(verdict)) => self.verdict(limits, verdict),
                 }
             }
         };
-        let fuel = used(&store);
         Asked {
             outcome,
-            fuel,
-            traces: store.data_mut().take_traces(&self.limits),
+            used: used(&store),
+            traces: store.data_mut().take_traces(&self.limits, limits),
         }
     }
 
-    fn verdict(&self, verdict: its::Verdict) -> Result<Verdict, Failure> {
+    fn verdict(&self, limits: &CallLimits, verdict: its::Verdict) -> Result<Verdict, Failure> {
         let decision = match verdict.decision {
             its::Decision::KeepLocal => Decision::KeepLocal,
             its::Decision::TakeCloud => Decision::TakeCloud,
             its::Decision::Merge(body) => {
-                output::merged(&self.limits, &body)?;
+                output::merged(limits, &body)?;
                 Decision::Merge(body)
             }
             its::Decision::Delete => Decision::Delete,
@@ -170,15 +173,15 @@ impl Machine {
 /// What one call gave and left.
 pub(super) struct Asked<T> {
     pub(super) outcome: Result<T, Failure>,
-    pub(super) fuel: u64,
+    pub(super) used: Used,
     pub(super) traces: Traces,
 }
 
 impl<T> Asked<T> {
-    fn nothing(failure: Failure) -> Self {
+    pub(super) fn nothing(failure: Failure) -> Self {
         Self {
             outcome: Err(failure),
-            fuel: 0,
+            used: Used::default(),
             traces: Traces::default(),
         }
     }
@@ -192,6 +195,7 @@ impl Decided {
             plugin: plugin.to_owned(),
             digest: String::new(),
             fuel: 0,
+            peak_memory_bytes: 0,
             elapsed_us: 0,
             lookups: Vec::new(),
             log: Vec::new(),
@@ -209,9 +213,13 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Failure> {
     })
 }
 
-/// Fuel used so far.
-pub(super) fn used(store: &Store<Guest>) -> u64 {
-    FULL_TANK - store.get_fuel().expect("invariant: the engine measures fuel")
+/// What was used so far.
+pub(super) fn used(store: &Store<Guest>) -> Used {
+    let left = store.get_fuel().expect("invariant: the engine measures fuel");
+    Used {
+        fuel: FULL_TANK - left,
+        memory_bytes: store.data().meter.memory_used() as u64,
+    }
 }
 
 pub(super) fn not_a(kind: Kind, name: &str) -> Failure {

@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::error::HostError;
-use super::limits::{CORE_INSTANCES_PER_COMPONENT, Limits, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
+use super::limits::{CORE_INSTANCES_PER_COMPONENT, CallLimits, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
 
 /// Address space of one memory. With the whole 4 GiB of a 32-bit memory reserved, compiled code needs no bounds
 /// checks; it is address space only.
 const POOLED_RESERVATION: u64 = 4 << 30;
 
-/// The same where address space is scarce (the pool could not be had): just what a plugin may use, with checks.
+/// The same where address space is scarce (the pool could not be had): just what a plugin gets by default, with checks.
 const PLAIN_RESERVATION: u64 = 32 << 20;
 
 /// Bytes of a memory that stay with its slot between calls. A small guest touches less than this and then costs no
@@ -26,20 +26,34 @@ const KEEP_RESIDENT: usize = 256 << 10;
 pub(super) const WASM_STACK: usize = 512 << 10;
 
 /// Builds the engine with a pool for `slots` instances at a time; without a pool where that cannot be had.
-pub(super) fn start(slots: u32, limits: &Limits) -> Result<Engine, HostError> {
-    let mut pooled = base();
-    pooled.memory_reservation(POOLED_RESERVATION);
-    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots, limits)));
+pub(super) fn start(slots: u32) -> Result<Engine, HostError> {
+    let mut pooled = code(true);
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
     match Engine::new(&pooled) {
         Ok(engine) => Ok(engine),
         Err(error) => {
             tracing::warn!(%error, "no pool for plugin instances; each call allocates its own");
-            let mut plain = base();
-            plain.memory_reservation(PLAIN_RESERVATION);
-            plain.memory_reservation_for_growth(0);
-            Engine::new(&plain).map_err(HostError::Engine)
+            Engine::new(&code(false)).map_err(HostError::Engine)
         }
     }
+}
+
+/// An engine that only compiles, for one that [`start`] made with or without a pool. It reserves nothing.
+pub(super) fn compiler(pooled: bool) -> Result<Engine, HostError> {
+    Engine::new(&code(pooled)).map_err(HostError::Engine)
+}
+
+/// All that decides what the code looks like.
+fn code(pooled: bool) -> Config {
+    let mut config = base();
+    if pooled {
+        config.memory_reservation(POOLED_RESERVATION);
+    } else {
+        config.memory_reservation(PLAIN_RESERVATION);
+        // A memory that outgrows it is moved to where there is just as much room as it needs.
+        config.memory_reservation_for_growth(0);
+    }
+    config
 }
 
 fn base() -> Config {
@@ -66,7 +80,7 @@ fn base() -> Config {
     config
 }
 
-fn pool(slots: u32, limits: &Limits) -> PoolingAllocationConfig {
+fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots * CORE_INSTANCES_PER_COMPONENT)
@@ -74,11 +88,11 @@ fn pool(slots: u32, limits: &Limits) -> PoolingAllocationConfig {
         .total_memories(slots * MEMORIES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_memories_per_module(MEMORIES_PER_COMPONENT)
-        .max_memory_size(limits.memory_bytes)
+        .max_memory_size(CallLimits::MOST.memory_bytes)
         .total_tables(slots * TABLES_PER_COMPONENT)
         .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_tables_per_module(TABLES_PER_COMPONENT)
-        .table_elements(limits.table_elements)
+        .table_elements(CallLimits::MOST.table_elements)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(4 << 10)
         .pagemap_scan(Enabled::Auto)
@@ -108,5 +122,22 @@ impl Hasher for ShaHasher {
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
         u64::from_le_bytes(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_compiles_makes_code_that_fits() {
+        let fits = |engine: &Engine, pooled| {
+            let compiler = compiler(pooled).unwrap();
+            compatibility(engine) == compatibility(&compiler)
+        };
+        let pooled = start(1).unwrap();
+        assert!(pooled.get_pooling_config().is_some() && fits(&pooled, true) && !fits(&pooled, false));
+        let plain = compiler(false).unwrap();
+        assert!(fits(&plain, false));
     }
 }

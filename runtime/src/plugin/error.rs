@@ -151,6 +151,16 @@ pub enum RefusalCode {
     SelfTestFailed,
     /// The name belongs to another plugin.
     NameTaken,
+    /// Only signed components are taken, and it is not.
+    NotSigned,
+    /// Its signature does not hold.
+    BadSignature,
+    /// It is signed by nobody who is trusted.
+    Untrusted,
+    /// It was signed before what has run.
+    Older,
+    /// The name belongs to a plugin of the other kind.
+    OtherKind,
     /// The host itself failed; the log says more.
     Internal,
 }
@@ -174,6 +184,11 @@ impl RefusalCode {
             Self::BadInfo => "bad-info",
             Self::SelfTestFailed => "self-test-failed",
             Self::NameTaken => "name-taken",
+            Self::NotSigned => "not-signed",
+            Self::BadSignature => "bad-signature",
+            Self::Untrusted => "untrusted",
+            Self::Older => "older",
+            Self::OtherKind => "other-kind",
             Self::Internal => "internal",
         }
     }
@@ -190,7 +205,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+    /// Why, in words that are safe to show.
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),

@@ -9,6 +9,9 @@ use wit_parser::Resolve;
 /// The interface as it is.
 pub(super) const WIT: &str = include_str!("../../../wit/plugin.wit");
 
+/// The self-test's clock, by which a fixture knows that it is being tested.
+pub(super) const SAMPLE_NOW_MS: u64 = 1_767_225_600_000;
+
 /// Where a call's parameters hold what fixtures look at, from the pointer `$p`.
 pub(super) mod at {
     /// The call's time, u64.
@@ -47,6 +50,9 @@ pub(super) struct Fixture {
     describe: String,
     /// Fields of the module besides: imports first.
     imports: String,
+    /// Runs first whenever the host asks for room, `$size` bytes of it.
+    realloc: String,
+    afterwards: String,
     pages: u32,
     polite: bool,
     texts: Texts,
@@ -88,6 +94,8 @@ impl Fixture {
             start: String::new(),
             describe: String::new(),
             imports: String::new(),
+            realloc: String::new(),
+            afterwards: String::new(),
             pages: 2,
             polite: true,
             texts: Texts::default(),
@@ -157,6 +165,19 @@ impl Fixture {
         self
     }
 
+    pub(super) fn realloc(mut self, code: &str) -> Self {
+        self.realloc = code.to_owned();
+        self
+    }
+
+    /// Runs after each answer of a strategy was read.
+    pub(super) fn afterwards(mut self, code: &str) -> Self {
+        self.afterwards = format!(
+            "(func (export \"cabi_post_selaras:plugin/strategy@0.1.0#resolve\") (param $p i32) {code})"
+        );
+        self
+    }
+
     pub(super) fn pages(mut self, pages: u32) -> Self {
         self.pages = pages;
         self
@@ -191,6 +212,8 @@ impl Fixture {
             start,
             describe,
             call,
+            realloc,
+            afterwards,
             pages,
             ..
         } = self;
@@ -218,7 +241,7 @@ impl Fixture {
                 ["strategy@0.1.0#resolve"].as_slice(),
             )
         };
-        let sample = super::gate::SAMPLE_NOW_MS;
+        let sample = SAMPLE_NOW_MS;
         let polite = if self.polite {
             format!(
                 "(if (i64.eq (i64.load offset={} (local.get $p)) (i64.const {sample})) (then (return {nicely})))",
@@ -240,6 +263,7 @@ impl Fixture {
             (global $heap (mut i32) (i32.const 65536))
             (global $count (mut i32) (i32.const 0))
             (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32) (local $at i32)
+              {realloc}
               (local.set $at (global.get $heap))
               (global.set $heap (i32.and (i32.add (i32.add (local.get $at) (local.get $size)) (i32.const 15)) (i32.const -16)))
               (block $fits
@@ -278,6 +302,7 @@ impl Fixture {
               (i32.const 512))
             (func $forever (loop $again (br $again)))
             {start}
+            {afterwards}
             (func (export "selaras:plugin/info@0.1.0#describe") (result i32)
               {describe}
               {info}

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::bindings::{log, lookup, types};
 use super::convert;
-use super::limits::{Limits, Meter};
+use super::limits::{CallLimits, Limits, Meter};
 use super::output::printable;
 use super::values::{Document, Level, Lookup, LookupAnswer};
+use super::wasi::{Inert, Seed};
 
 /// Bytes of one log line that are kept.
 const MAX_LINE_BYTES: usize = 1 << 10;
@@ -22,6 +23,9 @@ pub(super) struct Guest {
     log: Vec<(Level, String)>,
     log_room: Room,
     log_dropped: usize,
+    pub(super) inert: Inert,
+    /// What was printed to standard output and error since the last end of a line, and how loud that is.
+    printed: [(Level, Vec<u8>); 2],
 }
 
 /// How much more may be kept.
@@ -55,9 +59,9 @@ pub(super) struct Traces {
 pub(super) struct Ended(pub(super) String);
 
 impl Guest {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, call: &CallLimits) -> Self {
         Self {
-            meter: Meter::new(limits),
+            meter: Meter::new(call),
             lookup: None,
             lookups: Vec::new(),
             lookup_room: Room {
@@ -66,20 +70,31 @@ impl Guest {
             },
             log: Vec::new(),
             log_room: Room {
-                entries: limits.log_lines,
+                entries: call.log_lines,
                 bytes: limits.log_bytes,
             },
             log_dropped: 0,
+            inert: Inert::default(),
+            printed: [(Level::Info, Vec::new()), (Level::Warn, Vec::new())],
         }
     }
 
-    /// From now on lookups are answered: instantiation is over.
-    pub(super) fn open(&mut self, lookup: Arc<dyn Lookup>) {
+    /// From now on lookups are answered: instantiation is over, and this is the question.
+    pub(super) fn open(&mut self, lookup: Arc<dyn Lookup>, seed: Option<Seed>) {
         self.lookup = Some(lookup);
+        self.ask(seed);
+    }
+
+    /// The next question.
+    pub(super) fn ask(&mut self, seed: Option<Seed>) {
+        if let Some(seed) = seed {
+            self.inert.ask(seed);
+        }
     }
 
     /// Takes what the call left, and gives the next one its full room again.
-    pub(super) fn take_traces(&mut self, limits: &Limits) -> Traces {
+    pub(super) fn take_traces(&mut self, limits: &Limits, call: &CallLimits) -> Traces {
+        self.end_lines();
         let mut log = std::mem::take(&mut self.log);
         if self.log_dropped > 0 {
             log.push((
@@ -89,7 +104,7 @@ impl Guest {
         }
         self.log_dropped = 0;
         self.log_room = Room {
-            entries: limits.log_lines,
+            entries: call.log_lines,
             bytes: limits.log_bytes,
         };
         self.lookup_room = Room {
@@ -99,6 +114,53 @@ impl Guest {
         Traces {
             lookups: std::mem::take(&mut self.lookups),
             log,
+        }
+    }
+
+    /// Takes what is printed: a line of the log for each of its lines.
+    pub(super) fn print(&mut self, loudness: u32, bytes: &[u8]) {
+        for (n, part) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if n > 0 {
+                self.end_line(loudness);
+            }
+            if let Some((_, line)) = self
+                .printed
+                .iter_mut()
+                .find(|(level, _)| *level as u32 == loudness)
+            {
+                let room = MAX_LINE_BYTES.saturating_sub(line.len());
+                line.extend_from_slice(&part[..part.len().min(room)]);
+            }
+        }
+    }
+
+    fn end_line(&mut self, loudness: u32) {
+        let printed = self.printed.iter_mut();
+        let Some((level, line)) = printed.into_iter().find(|(level, _)| *level as u32 == loudness) else {
+            return;
+        };
+        let (level, line) = (*level, std::mem::take(line));
+        if !line.is_empty() {
+            self.log_line(level, &String::from_utf8_lossy(&line));
+        }
+    }
+
+    fn end_lines(&mut self) {
+        for loudness in [Level::Info, Level::Warn] {
+            self.end_line(loudness as u32);
+        }
+    }
+
+    fn log_line(&mut self, level: Level, message: &str) {
+        if self.log_room.entries == 0 {
+            self.log_dropped += 1;
+            return;
+        }
+        let line = printable(message, MAX_LINE_BYTES);
+        if self.log_room.take(line.len()) {
+            self.log.push((level, line));
+        } else {
+            self.log_dropped += 1;
         }
     }
 
@@ -119,16 +181,7 @@ impl types::Host for Guest {}
 
 impl log::Host for Guest {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        if self.log_room.entries == 0 {
-            self.log_dropped += 1;
-            return Ok(());
-        }
-        let line = printable(&message, MAX_LINE_BYTES);
-        if self.log_room.take(line.len()) {
-            self.log.push((convert::level(level), line));
-        } else {
-            self.log_dropped += 1;
-        }
+        self.log_line(convert::level(level), &message);
         Ok(())
     }
 }

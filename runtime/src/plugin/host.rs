@@ -3,25 +3,30 @@
 //! Calls are async and go to the plugin threads. Loading is synchronous and takes milliseconds to compile; an async
 //! caller brings it to a blocking thread.
 
+mod calls;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use parking_lot::{Mutex, RwLock};
+use selaras_core::health::Rule;
+use tokio::sync::mpsc;
 
 use super::cache::Cache;
 use super::call::{Machine, Plugin, guarded};
+use super::compile::Compiling;
 use super::engine;
-use super::error::{Failure, HostError, Refusal, RefusalCode};
-use super::gate::{self, Gate, PluginInfo};
+use super::error::{HostError, Refusal, RefusalCode};
+use super::gate::{Entrant, Gate, PluginInfo};
+use super::grants::Grants;
+use super::life::{EVENTS, PluginEvent};
 use super::limits::Limits;
-use super::registry::{PluginStatus, Registry, Source};
+use super::registry::{PluginState, PluginStatus, Registry, Source};
 use super::shape::Kind;
 use super::threads::Threads;
 use super::ticker::Ticker;
-use super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped};
 
 /// Components that pass the gate at the same time: an outlet box has two cores.
 const GATES: usize = 2;
@@ -47,6 +52,8 @@ pub struct HostConfig {
     pub threads: usize,
     /// Limits of every plugin.
     pub limits: Limits,
+    /// Where components of others are compiled. The binary's own are compiled in this process.
+    pub compiling: Compiling,
     /// A monotonic clock in microseconds, from any start.
     pub monotonic_us: fn() -> u64,
 }
@@ -60,22 +67,45 @@ pub struct Candidate {
     pub name: Option<String>,
     /// Where it comes from.
     pub source: Source,
+    /// What it may have beyond what every plugin gets.
+    pub grants: Grants,
+}
+
+impl Candidate {
+    fn at_the_gate(&self) -> Entrant<'_> {
+        Entrant {
+            bytes: &self.bytes,
+            name: self.name.as_deref(),
+            grants: self.grants,
+            ours: self.source == Source::Embedded,
+        }
+    }
 }
 
 /// The plugin host. Clones share everything.
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
-struct Inner {
-    machine: Arc<Machine>,
+pub(super) struct Inner {
+    pub(super) machine: Arc<Machine>,
     gate: Gate,
     /// Held while loading, so that instances at the gate never take the slots of calls.
     turn: Mutex<()>,
-    registry: Registry,
+    pub(super) registry: Registry,
     /// None: calls run where they are made.
-    threads: Option<Threads>,
-    stopping: Arc<AtomicBool>,
+    pub(super) threads: Option<Threads>,
+    pub(super) stopping: Arc<AtomicBool>,
+    /// When a plugin's failures are too many.
+    pub(super) rule: RwLock<Rule>,
+    pub(super) tell: mpsc::Sender<PluginEvent>,
+    pub(super) events: Mutex<Option<mpsc::Receiver<PluginEvent>>>,
 }
+
+/// Until it is told otherwise, the host judges nobody.
+const NO_RULE: Rule = Rule {
+    percent: 0,
+    window: 0,
+};
 
 impl Host {
     /// Sets up the engine, the threads and the cache. A cache that cannot be had is logged and done without.
@@ -89,12 +119,13 @@ impl Host {
             cache_key,
             threads,
             limits,
+            compiling,
             monotonic_us,
         } = config;
         let threads = threads.min(MAX_THREADS);
         let callers = if threads == 0 { MAX_CALLERS } else { threads };
         let slots = u32::try_from(callers + GATES).unwrap_or(u32::MAX);
-        let engine = engine::start(slots, &limits)?;
+        let engine = engine::start(slots)?;
         let cache = cache_dir.and_then(|dir| {
             Cache::open(&dir, cache_key, engine::compatibility(&engine))
                 .inspect_err(
@@ -109,7 +140,8 @@ impl Host {
             ticker,
             monotonic_us,
         });
-        let gate = Gate::new(&machine, cache).map_err(HostError::Link)?;
+        let gate = Gate::new(&machine, cache, compiling).map_err(HostError::Link)?;
+        let (tell, events) = mpsc::channel(EVENTS);
         Ok(Self(Arc::new(Inner {
             machine,
             gate,
@@ -117,6 +149,9 @@ impl Host {
             registry: Registry::default(),
             threads: (threads > 0).then(|| Threads::start(threads)).transpose()?,
             stopping: Arc::default(),
+            rule: RwLock::new(NO_RULE),
+            tell,
+            events: Mutex::new(Some(events)),
         })))
     }
 
@@ -126,21 +161,20 @@ impl Host {
     ///
     /// Says what is wrong with it; the list shows it as refused.
     pub fn load(&self, bytes: &[u8], name: Option<&str>, source: Source) -> Result<PluginInfo, Refusal> {
-        let admitted = self
-            .at_the_gate(&[(bytes, name)])
-            .pop()
-            .expect("invariant: one answer each");
-        self.register(admitted, name, source)
+        let entrant = Entrant {
+            bytes,
+            name,
+            grants: Grants::default(),
+            ours: source == Source::Embedded,
+        };
+        self.register(self.admit(entrant), name, source)
     }
 
     /// Loads several, two at a time; registers them in their order, so that the first of a name keeps it.
     /// One answer each. Blocks.
     pub fn load_all(&self, candidates: &[Candidate]) -> Vec<Result<PluginInfo, Refusal>> {
-        let asked: Vec<_> = candidates
-            .iter()
-            .map(|c| (c.bytes.as_ref(), c.name.as_deref()))
-            .collect();
-        let admitted = self.at_the_gate(&asked);
+        let admit = |c: &Candidate| self.0.gate.admit(&self.0.machine, c.at_the_gate());
+        let admitted = self.at_the_gate(candidates, admit);
         let pairs = admitted.into_iter().zip(candidates);
         pairs
             .map(|(result, c)| self.register(result, c.name.as_deref(), c.source.clone()))
@@ -152,12 +186,42 @@ impl Host {
     /// # Errors
     ///
     /// Says what is wrong with it.
-    pub fn check(&self, bytes: &[u8]) -> Result<PluginInfo, Refusal> {
-        let admitted = self
-            .at_the_gate(&[(bytes, None)])
-            .pop()
-            .expect("invariant: one answer each");
-        admitted.map(|plugin| plugin.info)
+    pub fn check(&self, bytes: &[u8], grants: Grants) -> Result<PluginInfo, Refusal> {
+        let entrant = Entrant {
+            bytes,
+            name: None,
+            grants,
+            ours: false,
+        };
+        self.admit(entrant).map(|plugin| plugin.info)
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// One component through the gate.
+    pub(super) fn admit(&self, entrant: Entrant<'_>) -> Result<Plugin, Refusal> {
+        let admit = |entrant: &Entrant<'_>| self.0.gate.admit(&self.0.machine, *entrant);
+        let mut answers = self.at_the_gate(&[entrant], admit);
+        answers.pop().expect("invariant: one answer each")
+    }
+
+    /// The same by its digest and the compiled code that is kept. None: there is none.
+    pub(super) fn recall_one(
+        &self,
+        digest: &[u8; 32],
+        name: &str,
+        grants: Grants,
+    ) -> Option<Result<Plugin, Refusal>> {
+        let recalled = Mutex::new(false);
+        let admit = |digest: &&[u8; 32]| {
+            let plugin = self.0.gate.recall(&self.0.machine, digest, name, grants);
+            *recalled.lock() = plugin.is_some();
+            plugin.unwrap_or_else(|| Err(internal("its compiled code is not kept")))
+        };
+        let answer = self.at_the_gate(&[digest], admit).pop();
+        answer.filter(|_| *recalled.lock())
     }
 
     fn register(
@@ -174,16 +238,20 @@ impl Host {
     }
 
     /// Runs the gate on threads of its own: the compiler wants stack, and a panic must not travel.
-    fn at_the_gate(&self, asked: &[(&[u8], Option<&str>)]) -> Vec<Result<Plugin, Refusal>> {
+    fn at_the_gate<T: Sync>(
+        &self,
+        asked: &[T],
+        admit: impl Fn(&T) -> Result<Plugin, Refusal> + Sync,
+    ) -> Vec<Result<Plugin, Refusal>> {
         let _turn = self.0.turn.lock();
         let next = AtomicUsize::new(0);
         let answers: Vec<_> = asked.iter().map(|_| Mutex::new(None)).collect();
         let pass = || {
-            while let Some((n, (bytes, name))) = {
+            while let Some((n, asked)) = {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 asked.get(n).map(|asked| (n, asked))
             } {
-                let admitted = guarded(|| self.0.gate.admit(&self.0.machine, bytes, *name));
+                let admitted = guarded(|| admit(asked));
                 *answers[n].lock() = Some(admitted.unwrap_or_else(|failure| Err(internal(&failure.message))));
             }
         };
@@ -210,7 +278,7 @@ impl Host {
         self.0.registry.list()
     }
 
-    /// The active plugin of this name.
+    /// What has this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<PluginStatus> {
         self.0.registry.get(name)
@@ -219,88 +287,10 @@ impl Host {
     /// The kind of the active plugin of this name.
     #[must_use]
     pub fn kind_of(&self, name: &str) -> Option<Kind> {
-        self.0.registry.find(name).map(|plugin| plugin.door.kind())
-    }
-
-    /// Asks a strategy to decide a conflict, in a fresh instance. Whatever happens is in the answer.
-    ///
-    /// Cancel-safe: a dropped call still ends within its time limit, its answer is dropped.
-    pub async fn resolve(&self, name: &str, cx: CallContext, case: Case, lookup: Arc<dyn Lookup>) -> Decided {
-        let mut decided = self.resolve_many(name, cx, vec![case], lookup).await;
-        decided.pop().expect("invariant: one answer each")
-    }
-
-    /// Asks a strategy about several conflicts, in order, each in a fresh instance, on one thread. One answer each.
-    pub async fn resolve_many(
-        &self,
-        name: &str,
-        cx: CallContext,
-        cases: Vec<Case>,
-        lookup: Arc<dyn Lookup>,
-    ) -> Vec<Decided> {
-        let count = cases.len();
-        let all = |failure: Failure| vec![Decided::without(name, failure); count];
-        let Some(plugin) = self.0.registry.find(name) else {
-            return all(no_plugin(name));
-        };
-        let (machine, stopping) = (self.0.machine.clone(), self.0.stopping.clone());
-        let decide = move || {
-            let one = |case: &Case| {
-                if stopping.load(Ordering::Relaxed) {
-                    return Decided::without(&plugin.info.name, Failure::shutting_down());
-                }
-                machine.decide(&plugin, &cx, case, &lookup)
-            };
-            cases.iter().map(one).collect()
-        };
-        self.on_a_thread(decide).await.unwrap_or_else(all)
-    }
-
-    /// Asks a strategy like [`Host::resolve`], for a trial: the call does not count in what is told of the plugin.
-    pub async fn rehearse(
-        &self,
-        name: &str,
-        cx: CallContext,
-        case: Case,
-        lookup: Arc<dyn Lookup>,
-    ) -> Decided {
-        let Some(plugin) = self.0.registry.find(name) else {
-            return Decided::without(name, no_plugin(name));
-        };
-        let machine = self.0.machine.clone();
-        let ask = move || machine.rehearse(&plugin, &cx, &case, &lookup);
-        self.on_a_thread(ask)
-            .await
-            .unwrap_or_else(|failure| Decided::without(name, failure))
-    }
-
-    /// What a plugin says of settings that it cannot use, asked on a sample. None: nothing, or there is no such plugin.
-    pub async fn settings_problem(&self, name: &str, settings: Arc<str>) -> Option<Failure> {
-        let plugin = self.0.registry.find(name)?;
-        let machine = self.0.machine.clone();
-        let ask = move || gate::settings_problem(&machine, &plugin, &settings);
-        self.on_a_thread(ask).await.ok().flatten()
-    }
-
-    /// Translates a batch with a mapper. One result each, in order; a document that breaks the mapper fails alone.
-    ///
-    /// Cancel-safe like [`Host::resolve`].
-    pub async fn map(
-        &self,
-        name: &str,
-        direction: Direction,
-        cx: CallContext,
-        documents: Vec<Document>,
-        lookup: Arc<dyn Lookup>,
-    ) -> Vec<Result<Mapped, Failure>> {
-        let count = documents.len();
-        let all = |failure: Failure| vec![Err(failure); count];
-        let Some(plugin) = self.0.registry.find(name) else {
-            return all(no_plugin(name));
-        };
-        let (machine, stopping) = (self.0.machine.clone(), self.0.stopping.clone());
-        let translate = move || machine.translate(&plugin, direction, &cx, &documents, &lookup, &stopping);
-        self.on_a_thread(translate).await.unwrap_or_else(all)
+        match self.0.registry.get(name)?.state {
+            PluginState::Active(info) => Some(info.kind),
+            PluginState::Suspended(..) | PluginState::Refused(_) => None,
+        }
     }
 
     /// Takes no more calls, lets each running one end, and stops the threads. Blocks for at most one call's limit
@@ -318,28 +308,6 @@ impl Host {
     pub(super) fn time_stands_still(&self) -> bool {
         self.0.machine.ticker.is_asleep()
     }
-
-    async fn on_a_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Failure> {
-        let Some(threads) = &self.0.threads else {
-            return guarded(work);
-        };
-        let (done, answer) = oneshot::channel();
-        let job = move || {
-            // Nobody waits any more when the caller was cancelled.
-            let _ = done.send(work());
-        };
-        threads.run(job).await.map_err(|_| Failure::shutting_down())?;
-        answer
-            .await
-            .map_err(|_| Failure::trap("the call broke off inside the host"))
-    }
-}
-
-fn no_plugin(name: &str) -> Failure {
-    Failure::missing(format!("there is no plugin `{name}`"))
 }
 
 fn internal(message: &str) -> Refusal {

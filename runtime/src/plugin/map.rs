@@ -14,11 +14,14 @@ use super::bindings::types;
 use super::call::{Asked, Door, Machine, Plugin, call_failure, guarded, not_a, start_failure, used};
 use super::convert;
 use super::error::Failure;
+use super::grants::Grants;
 use super::guest::{Guest, Traces};
+use super::limits::CallLimits;
 use super::output::{self, printable};
 use super::shape::Kind;
 use super::ticker::ticks;
-use super::values::{CallContext, Direction, Document, Level, Lookup, Mapped};
+use super::values::{CallContext, Direction, Document, Level, Lookup, Mapped, Tried};
+use super::wasi::Seed;
 
 /// Documents in a row that may run out of time before the rest of the batch is left for later: the thread is needed.
 const MAX_TIMEOUTS: usize = 10;
@@ -45,7 +48,7 @@ impl Machine {
             let failure = not_a(Kind::Mapper, &plugin.info.name);
             return documents.iter().map(|_| Err(failure.clone())).collect();
         };
-        let cx = convert::context(cx);
+        let (limits, its_cx) = (&cx.limits, convert::context(cx));
         let mut results = Vec::with_capacity(documents.len());
         let mut shared = true;
         let mut open: Option<Open> = None;
@@ -64,7 +67,9 @@ impl Machine {
             let started = (self.monotonic_us)();
             let asked = Question {
                 direction,
-                cx: &cx,
+                cx: &its_cx,
+                limits,
+                seed: seed(plugin.info.grants, cx, document),
                 document,
                 lookup,
             };
@@ -99,17 +104,17 @@ impl Machine {
     ) -> (Result<Mapped, Failure>, bool) {
         let had_served = open.as_ref().is_some_and(|open| open.served);
         let answer = guarded(|| {
-            let (asked, opened) = self.ask_mapper(pre, open.take(), asked, self.limits.call_ms);
+            let (asked, opened) = self.ask_mapper(pre, open.take(), asked);
             *open = opened;
             asked
         });
         match answer {
             Ok(Asked {
                 outcome,
-                fuel,
+                used,
                 traces,
             }) => {
-                plugin.stats.burn(fuel);
+                plugin.stats.use_up(used);
                 write_log(&plugin.info.name, traces);
                 (outcome, had_served)
             }
@@ -117,23 +122,23 @@ impl Machine {
         }
     }
 
-    /// One mapper call with the time `ms`, in `open` or a fresh instance, which comes back if it still works.
+    /// One mapper call, in `open` or a fresh instance, which comes back if it still works.
     /// Panics pass through.
     fn ask_mapper(
         &self,
         pre: &MapperPluginPre<Guest>,
         open: Option<Open>,
         asked: &Question<'_>,
-        ms: u64,
     ) -> (Asked<Mapped>, Option<Open>) {
         let _time = self.ticker.running();
+        let (limits, ms) = (asked.limits, asked.limits.timeout_ms);
         let mut open = match open {
             Some(open) => open,
             None => {
-                let mut store = self.store(ms);
+                let mut store = self.store(limits, asked.cx.now_ms);
                 match pre.instantiate(&mut store) {
                     Ok(instance) => {
-                        store.data_mut().open(asked.lookup.clone());
+                        store.data_mut().open(asked.lookup.clone(), None);
                         Open {
                             store,
                             instance,
@@ -142,11 +147,11 @@ impl Machine {
                     }
                     Err(error) => {
                         let failure = start_failure(&error, store.data(), ms);
-                        let traces = store.data_mut().take_traces(&self.limits);
+                        let traces = store.data_mut().take_traces(&self.limits, limits);
                         return (
                             Asked {
                                 outcome: Err(failure),
-                                fuel: used(&store),
+                                used: used(&store),
                                 traces,
                             },
                             None,
@@ -155,7 +160,8 @@ impl Machine {
                 }
             }
         };
-        let before = if open.served { used(&open.store) } else { 0 };
+        let before = if open.served { used(&open.store).fuel } else { 0 };
+        open.store.data_mut().ask(asked.seed);
         open.store.set_epoch_deadline(ticks(ms));
         let mapper = open.instance.selaras_plugin_mapper();
         let document = convert::document(asked.document);
@@ -170,42 +176,58 @@ impl Machine {
             // After an answer that could not be lifted the instance may not be entered again either.
             Err(error) => (Err(call_failure(&error, open.store.data(), ms)), false),
         };
-        let fuel = used(&open.store) - before;
-        let traces = open.store.data_mut().take_traces(&self.limits);
+        let mut used = used(&open.store);
+        used.fuel -= before;
+        let traces = open.store.data_mut().take_traces(&self.limits, limits);
         (
             Asked {
                 outcome,
-                fuel,
+                used,
                 traces,
             },
             alive.then_some(open),
         )
     }
 
-    /// One mapper call on its own: the gate's self-test.
-    pub(super) fn ask_mapper_once(
+    /// One document on its own, for a trial: it does not count in what is told of the plugin.
+    pub(super) fn try_mapper(
         &self,
-        pre: &MapperPluginPre<Guest>,
+        door: &Door,
+        grants: Grants,
         direction: Direction,
         cx: &CallContext,
         document: &Document,
         lookup: &Arc<dyn Lookup>,
-        ms: u64,
-    ) -> Result<Mapped, Failure> {
-        let cx = convert::context(cx);
-        let asked = Question {
-            direction,
-            cx: &cx,
-            document,
-            lookup,
+    ) -> Tried {
+        let started = (self.monotonic_us)();
+        let asked = match door {
+            Door::Mapper(pre) => guarded(|| {
+                let question = Question {
+                    direction,
+                    cx: &convert::context(cx),
+                    limits: &cx.limits,
+                    seed: seed(grants, cx, document),
+                    document,
+                    lookup,
+                };
+                self.ask_mapper(pre, None, &question).0
+            })
+            .unwrap_or_else(Asked::nothing),
+            Door::Strategy(_) => Asked::nothing(Failure::missing("it is not a mapper")),
         };
-        self.ask_mapper(pre, None, &asked, ms).0.outcome
+        Tried {
+            outcome: asked.outcome,
+            fuel: asked.used.fuel,
+            peak_memory_bytes: asked.used.memory_bytes,
+            elapsed_us: (self.monotonic_us)().saturating_sub(started),
+            log: asked.traces.log,
+        }
     }
 
     fn mapped(&self, asked: &Question<'_>, outcome: its::Outcome) -> Result<Mapped, Failure> {
         match outcome {
             its::Outcome::Put(answer) => {
-                output::mapped(&self.limits, asked.direction, asked.document, &answer)?;
+                output::mapped(asked.limits, asked.direction, asked.document, &answer)?;
                 Ok(Mapped::Put(answer.body))
             }
             its::Outcome::Skip(reason) => Ok(Mapped::Skip(printable(&reason, self.limits.reason_bytes))),
@@ -213,10 +235,17 @@ impl Machine {
     }
 }
 
+/// Only who can ask for randomness pays for a seed.
+fn seed(grants: Grants, cx: &CallContext, document: &Document) -> Option<Seed> {
+    grants.wasi.then(|| Seed::of_document(cx, document))
+}
+
 /// What a mapper is asked.
 struct Question<'a> {
     direction: Direction,
     cx: &'a types::CallContext,
+    limits: &'a CallLimits,
+    seed: Option<Seed>,
     document: &'a Document,
     lookup: &'a Arc<dyn Lookup>,
 }

@@ -6,20 +6,20 @@ use serde_json::value::RawValue;
 
 use super::convert::ItsDocument;
 use super::error::Failure;
-use super::limits::Limits;
+use super::limits::CallLimits;
 use super::values::{Direction, Document};
 
 /// Nesting of a document. Deeper ones break recursive parsers in apps and clouds.
 const MAX_DEPTH: usize = 128;
 
 /// A merged document: an object within its size.
-pub(super) fn merged(limits: &Limits, body: &str) -> Result<(), Failure> {
+pub(super) fn merged(limits: &CallLimits, body: &str) -> Result<(), Failure> {
     object(limits, body).map_err(|why| Failure::invalid_output(format!("the merged document {why}")))
 }
 
 /// A mapped document: the same entity, and an object within its size (or `null` for a tombstone).
 pub(super) fn mapped(
-    limits: &Limits,
+    limits: &CallLimits,
     direction: Direction,
     asked: &Document,
     answer: &ItsDocument,
@@ -42,7 +42,7 @@ pub(super) fn mapped(
 }
 
 /// The text of a JSON object, not too long and not too deep; else what is wrong with it.
-fn object(limits: &Limits, text: &str) -> Result<(), String> {
+fn object(limits: &CallLimits, text: &str) -> Result<(), String> {
     if text.len() > limits.result_bytes {
         return Err(format!(
             "has {} bytes, at most {} are taken",
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<(), String> {
-        object(&Limits::default(), text)
+        object(&CallLimits::default(), text)
     }
 
     #[test]

@@ -5,9 +5,13 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::error::{Refusal, RefusalCode};
+use super::grants::Grants;
+use super::limits::Limits;
+use super::wasi;
 
-/// The interface's package and version.
+/// The interface's package.
 const PACKAGE: &str = "selaras:plugin/";
+/// The newest released version, and the only one so far: each has its module in `bindings.rs`.
 const VERSION: &str = "@0.1.0";
 
 /// What a plugin is for.
@@ -34,12 +38,18 @@ impl std::fmt::Display for Kind {
 /// # Errors
 ///
 /// Says what it is instead.
-pub(super) fn precheck(bytes: &[u8], max_bytes: usize) -> Result<(), Refusal> {
+pub(super) fn precheck(bytes: &[u8], limits: &Limits, grants: Grants) -> Result<(), Refusal> {
+    let max_bytes = if grants.large {
+        limits.large_component_bytes
+    } else {
+        limits.component_bytes
+    };
     if bytes.len() > max_bytes {
-        let message = format!(
-            "the file has {} bytes, a component may have {max_bytes}",
-            bytes.len()
-        );
+        let has = bytes.len();
+        let mut message = format!("the file has {has} bytes, a component may have {max_bytes}");
+        if has <= limits.large_component_bytes {
+            message += "; the grant `large` would allow it";
+        }
         return Err(Refusal::new(RefusalCode::TooLarge, message));
     }
     let Some((b"\0asm", rest)) = bytes
@@ -70,20 +80,23 @@ pub(super) fn precheck(bytes: &[u8], max_bytes: usize) -> Result<(), Refusal> {
 /// # Errors
 ///
 /// Names the first import or export that does not fit.
-pub(super) fn kind(engine: &Engine, component: &Component) -> Result<Kind, Refusal> {
+pub(super) fn kind(engine: &Engine, component: &Component, grants: Grants) -> Result<Kind, Refusal> {
     let ty = component.component_type();
     for (name, _) in ty.imports(engine) {
-        let allowed = ["log", "lookup", "types"]
+        let interface = ["log", "lookup", "types"]
             .iter()
             .any(|interface| is(name, interface));
-        if !allowed {
-            return Err(Refusal::new(
-                RefusalCode::ImportNotAllowed,
-                format!(
-                    "the component imports `{name}`; a plugin gets {PACKAGE}log{VERSION} and {PACKAGE}lookup{VERSION} only"
-                ),
-            ));
+        let inert = wasi::is_inert(name);
+        if interface || (inert && grants.wasi) {
+            continue;
         }
+        let mut message = format!(
+            "the component imports `{name}`; a plugin gets {PACKAGE}log{VERSION} and {PACKAGE}lookup{VERSION} only"
+        );
+        if inert {
+            message += "; the grant `wasi` would allow it";
+        }
+        return Err(Refusal::new(RefusalCode::ImportNotAllowed, message));
     }
     let exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
     let has = |interface| exports.iter().any(|name| is(name, interface));

@@ -20,6 +20,17 @@ pub struct Usage {
     pub p99_us: u64,
     /// Fuel of all calls.
     pub fuel: u64,
+    /// The most memory that a call had, in bytes.
+    pub peak_memory_bytes: u64,
+}
+
+/// What one call used of a machine, the same on every machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Used {
+    /// About one a WebAssembly instruction.
+    pub(super) fuel: u64,
+    /// The most memory it had.
+    pub(super) memory_bytes: u64,
 }
 
 /// The counters behind [`Usage`].
@@ -28,6 +39,7 @@ pub(super) struct Stats {
     calls: AtomicU64,
     errors: AtomicU64,
     fuel: AtomicU64,
+    peak_memory_bytes: AtomicU64,
     buckets: [AtomicU32; BUCKETS],
 }
 
@@ -37,13 +49,14 @@ impl Stats {
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             fuel: AtomicU64::new(0),
+            peak_memory_bytes: AtomicU64::new(0),
             buckets: [const { AtomicU32::new(0) }; BUCKETS],
         }
     }
 
     /// Counts one call.
-    pub(super) fn count(&self, elapsed_us: u64, fuel: u64, failed: bool) {
-        self.burn(fuel);
+    pub(super) fn count(&self, elapsed_us: u64, used: Used, failed: bool) {
+        self.use_up(used);
         self.time(elapsed_us, failed);
     }
 
@@ -54,9 +67,11 @@ impl Stats {
         self.buckets[bucket(elapsed_us)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts fuel.
-    pub(super) fn burn(&self, fuel: u64) {
-        self.fuel.fetch_add(fuel, Ordering::Relaxed);
+    /// Counts what a call used.
+    pub(super) fn use_up(&self, used: Used) {
+        self.fuel.fetch_add(used.fuel, Ordering::Relaxed);
+        self.peak_memory_bytes
+            .fetch_max(used.memory_bytes, Ordering::Relaxed);
     }
 
     pub(super) fn usage(&self) -> Usage {
@@ -71,6 +86,7 @@ impl Stats {
             p50_us: percentile(&counts, 50),
             p99_us: percentile(&counts, 99),
             fuel: self.fuel.load(Ordering::Relaxed),
+            peak_memory_bytes: self.peak_memory_bytes.load(Ordering::Relaxed),
         }
     }
 }
@@ -106,11 +122,15 @@ fn percentile(counts: &[u64], percent: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn used(fuel: u64, memory_bytes: u64) -> Used {
+        Used { fuel, memory_bytes }
+    }
+
     #[test]
     fn a_percentile_is_never_too_low_and_at_most_a_quarter_too_high() {
         for us in [1, 2, 3, 5, 29, 30, 31, 32, 100, 999, 100_000, 1_000_000] {
             let stats = Stats::new();
-            stats.count(us, 1, false);
+            stats.count(us, used(1, 0), false);
             let shown = stats.usage().p50_us;
             assert!(
                 shown >= us && shown <= us + us / 4 + 1,
@@ -123,12 +143,13 @@ mod tests {
     fn the_slow_hundredth_shows_in_the_99th_percentile_only() {
         let stats = Stats::new();
         for _ in 0..98 {
-            stats.count(30, 10, false);
+            stats.count(30, used(10, 1 << 16), false);
         }
-        stats.count(90_000, 10, true);
-        stats.count(90_000, 10, true);
+        stats.count(90_000, used(10, 5 << 16), true);
+        stats.count(90_000, used(10, 1 << 16), true);
         let usage = stats.usage();
         assert_eq!((usage.calls, usage.errors, usage.fuel), (100, 2, 1_000));
+        assert_eq!(usage.peak_memory_bytes, 5 << 16, "the most, not the last");
         assert!(usage.p50_us < 40 && usage.p99_us >= 90_000, "{usage:?}");
         assert_eq!(Stats::new().usage(), Usage::default(), "nothing was called");
     }

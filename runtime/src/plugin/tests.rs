@@ -4,7 +4,11 @@ mod batches;
 mod cached;
 mod calls;
 mod gate;
+mod hostile;
+mod life;
+mod released;
 mod unpooled;
+mod wasi;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +33,7 @@ fn config() -> HostConfig {
         cache_key: [7; 32],
         threads: 1,
         limits: Limits::default(),
+        compiling: Compiling::Here,
         monotonic_us,
     }
 }
@@ -52,6 +57,7 @@ fn cx() -> CallContext {
         outlet_code: "JKT".into(),
         now_ms: 1_700_000_000_000,
         settings: "{}".into(),
+        limits: CallLimits::default(),
     }
 }
 

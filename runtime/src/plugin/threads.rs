@@ -1,6 +1,7 @@
 //! The threads that plugins run on: WebAssembly is CPU work and never runs on an async worker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -22,6 +23,18 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct Threads {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     handles: Mutex<Vec<JoinHandle<()>>>,
+    busy: Arc<AtomicUsize>,
+}
+
+/// Whether others wait for a thread; what can be left for another time asks.
+pub(super) struct Room(Option<mpsc::WeakSender<Job>>);
+
+impl Room {
+    /// Somebody waits, or the threads are being stopped.
+    pub(super) fn is_wanted(&self) -> bool {
+        let jobs = self.0.as_ref().and_then(mpsc::WeakSender::upgrade);
+        jobs.is_none_or(|jobs| jobs.capacity() < jobs.max_capacity())
+    }
 }
 
 /// The threads have been stopped.
@@ -33,18 +46,20 @@ impl Threads {
         let (sender, receiver) = mpsc::channel::<Job>(QUEUE);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut handles = Vec::with_capacity(count);
+        let busy = Arc::new(AtomicUsize::new(0));
         for n in 0..count {
-            let receiver = receiver.clone();
+            let (receiver, busy) = (receiver.clone(), busy.clone());
             let handle = std::thread::Builder::new()
                 .name(format!("plugin-{n}"))
                 .stack_size(STACK)
-                .spawn(move || work(&receiver))
+                .spawn(move || work(&receiver, &busy))
                 .map_err(HostError::Thread)?;
             handles.push(handle);
         }
         Ok(Self {
             jobs: Mutex::new(Some(sender)),
             handles: Mutex::new(handles),
+            busy,
         })
     }
 
@@ -60,6 +75,20 @@ impl Threads {
         sender.send(Box::new(job)).await.map_err(|_| Stopped)
     }
 
+    /// Runs a job if a thread has nothing to do and nobody waits for one; else it is dropped, and the answer is false.
+    pub(super) fn run_if_idle(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        let Some(sender) = self.jobs.lock().clone() else {
+            return false;
+        };
+        let idle = self.busy.load(Ordering::Relaxed) < self.handles.lock().len();
+        idle && sender.capacity() == sender.max_capacity() && sender.try_send(Box::new(job)).is_ok()
+    }
+
+    /// For a job that makes room when others want its thread.
+    pub(super) fn room(&self) -> Room {
+        Room(self.jobs.lock().as_ref().map(mpsc::Sender::downgrade))
+    }
+
     /// Takes no more jobs, runs the ones that are queued, and waits for the threads.
     pub(super) fn stop(&self) {
         drop(self.jobs.lock().take());
@@ -72,13 +101,15 @@ impl Threads {
     }
 }
 
-fn work(receiver: &Mutex<mpsc::Receiver<Job>>) {
+fn work(receiver: &Mutex<mpsc::Receiver<Job>>, busy: &AtomicUsize) {
     loop {
         // One thread waits in the queue, the others for this lock.
         let job = receiver.lock().blocking_recv();
         let Some(job) = job else { return };
+        busy.fetch_add(1, Ordering::Relaxed);
         // Logged there; the caller sees that its answer will not come.
         let _ = guarded(job);
+        busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -116,6 +147,41 @@ mod tests {
             assert_eq!(answer.await, Ok(()));
         }
         assert!(threads.run(|| {}).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_can_be_left_is_run_by_an_idle_thread_only_and_learns_when_it_is_wanted() {
+        let threads = Threads::start(1).unwrap();
+        let (open, opened) = std::sync::mpsc::channel::<()>();
+        let (seen, saw) = oneshot::channel();
+        let room = threads.room();
+        assert!(!room.is_wanted());
+        threads
+            .run(move || {
+                let _ = opened.recv();
+            })
+            .await
+            .unwrap();
+        while threads.busy.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!threads.run_if_idle(|| {}), "its one thread is busy");
+        threads
+            .run(move || seen.send(()).expect("the test waits"))
+            .await
+            .unwrap();
+        assert!(room.is_wanted(), "a job waits");
+        open.send(()).unwrap();
+        saw.await.unwrap();
+        while threads.busy.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
+        let (done, answer) = oneshot::channel();
+        assert!(threads.run_if_idle(move || done.send(()).expect("the test waits")));
+        answer.await.unwrap();
+        threads.stop();
+        assert!(room.is_wanted(), "there are no threads any more");
+        assert!(!threads.run_if_idle(|| {}));
     }
 
     async fn futures(threads: &Threads) -> Vec<oneshot::Receiver<()>> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::error::Failure;
+use super::limits::CallLimits;
 
 /// One side's state of one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct CallContext {
     pub now_ms: u64,
     /// The binding's settings: the text of a JSON object.
     pub settings: Arc<str>,
+    /// What the call may cost.
+    pub limits: CallLimits,
 }
 
 /// The two sides of a conflict and what they last agreed on.
@@ -167,6 +170,8 @@ pub struct Decided {
     pub digest: String,
     /// Fuel used, about one a WebAssembly instruction: the same conflict costs the same.
     pub fuel: u64,
+    /// The most memory it had, in bytes, over all its memories.
+    pub peak_memory_bytes: u64,
     /// Wall time of the call with its fresh instance.
     pub elapsed_us: u64,
     /// Every read of the outlet's records, in order.
@@ -182,6 +187,21 @@ pub enum Direction {
     ToCloud,
     /// From the cloud's shape to the outlet's.
     ToLocal,
+}
+
+/// One document through a mapper, for a trial: what became of it, and what it cost.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// The translation, or why there is none.
+    pub outcome: Result<Mapped, Failure>,
+    /// See [`Decided::fuel`].
+    pub fuel: u64,
+    /// See [`Decided::peak_memory_bytes`].
+    pub peak_memory_bytes: u64,
+    /// See [`Decided::elapsed_us`].
+    pub elapsed_us: u64,
+    /// See [`Decided::log`].
+    pub log: Vec<(Level, String)>,
 }
 
 /// What a mapper made of a document.

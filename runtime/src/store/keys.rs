@@ -54,6 +54,18 @@ pub const USER: u8 = b'u';
 pub const APP_TOKEN: u8 = b'T';
 /// Login tokens whose session was ended: the token's own id → when it would have expired.
 pub const ENDED_SESSION: u8 = b'E';
+/// Versions of plugins: name, digest.
+pub const PLUGIN: u8 = b'v';
+/// Components of plugins in parts: digest (64 hex digits), number of the part.
+pub const PLUGIN_PART: u8 = b'V';
+/// Which version of a plugin is in use: name.
+pub const PLUGIN_SEAT: u8 = b'y';
+/// What was done with plugins: number.
+pub const PLUGIN_HISTORY: u8 = b'Y';
+/// Where the version beside the active one answered otherwise: name, number.
+pub const PLUGIN_DIFFERENCE: u8 = b'D';
+/// Files of the plugins folder that were taken in: file name.
+pub const PLUGIN_FILE: u8 = b'F';
 /// Marks of entities that a listing has shown, or that were written meanwhile: see `seen`.
 pub const SEEN: u8 = b'S';
 
@@ -94,7 +106,12 @@ pub fn two(kind: u8, first: &str, second: &str) -> Vec<u8> {
 
 /// All keys of `kind` for a type.
 pub fn type_range(kind: u8, entity_type: &EntityType) -> (Vec<u8>, Vec<u8>) {
-    let from = two(kind, entity_type.as_str(), "");
+    name_range(kind, entity_type.as_str())
+}
+
+/// All keys of `kind` whose first name this is.
+pub fn name_range(kind: u8, first: &str) -> (Vec<u8>, Vec<u8>) {
+    let from = two(kind, first, "");
     let mut to = from.clone();
     to.pop();
     to.push(1);

@@ -2,7 +2,7 @@
 
 use crate::harness::json_text::{at, elements, quote};
 use crate::harness::wait;
-use crate::outlet::{API_KEY, OUTLET_CODE, OUTLET_ID, Outlet, Setup};
+use crate::outlet::{API_KEY, OUTLET_CODE, OUTLET_ID, Outlet, Reply, Setup};
 use crate::scripted_cloud::{Call, Fault, ScriptedCloud};
 
 fn whole(cloud: &ScriptedCloud) -> String {
@@ -286,6 +286,52 @@ async fn a_binding_is_checked_and_in_force_at_once() {
     let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(200));
     outlet.put("product", "p", &long).await.expect(413);
     outlet.put("order", "o", &long).await.expect(201);
+}
+
+#[tokio::test]
+async fn what_a_plugin_call_may_cost_is_set_by_type_and_within_bounds() {
+    let outlet = Setup::without_cloud().start().await;
+    let timeout = |reply: Reply| reply.num("data.limits.timeout_ms");
+    assert_eq!(timeout(outlet.read("config/entities/product").await), 100);
+    outlet
+        .configure(
+            "entities/*",
+            r#"{"limits":{"timeout_ms":250,"memory_bytes":4194304}}"#,
+        )
+        .await
+        .expect(200);
+    let reply = outlet
+        .configure("entities/product", r#"{"limits":{"timeout_ms":500}}"#)
+        .await
+        .expect(200);
+    assert_eq!(
+        reply.num("data.limits.memory_bytes"),
+        4_194_304,
+        "as the default says"
+    );
+    assert_eq!(timeout(outlet.read("config/entities/product").await), 500);
+    assert_eq!(timeout(outlet.read("config/entities/order").await), 250);
+    outlet
+        .configure(
+            "entities/product",
+            r#"{"limits":{"timeout_ms":0,"memory_bytes":1}}"#,
+        )
+        .await
+        .expect(422)
+        .names("limits.timeout_ms")
+        .names("limits.memory_bytes");
+    outlet
+        .configure("entities/product", r#"{"limits":{"patience":1}}"#)
+        .await
+        .expect(422)
+        .names("limits.patience");
+    let outlet = outlet.restart().await;
+    assert_eq!(timeout(outlet.read("config/entities/product").await), 500);
+    outlet
+        .configure("entities/product", r#"{"limits":{}}"#)
+        .await
+        .expect(200);
+    assert_eq!(timeout(outlet.read("config/entities/product").await), 250);
 }
 
 #[tokio::test]

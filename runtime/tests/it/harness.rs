@@ -6,4 +6,5 @@ pub mod disk;
 pub mod json_text;
 pub mod mapper;
 pub mod northwind;
+pub mod strategy;
 pub mod wait;

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("http",   &["engine"]),
     ("control", &["engine"]),
     // What a process starts with is checked with the rooms' own words.
-    ("config", &["engine", "cloud", "store"]),
+    ("config", &["engine", "plugin", "cloud", "store"]),
     ("app",    &["config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
     ("cli",    &["app", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
     ("main",   &["cli"]),
@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("sled",         &["store::sled"]),
     ("rmp_serde",    &["store::rows"]),
+    ("ring",         &["plugin::signature"]),
     ("lz4_flex",     &["store::archive"]),
     ("wasmtime",     &["plugin"]),
     ("reqwest",      &["cloud", "cli::status"]),

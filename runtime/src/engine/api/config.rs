@@ -1,6 +1,6 @@
 //! The settings as shown and as changed.
 
-use super::Unavailable;
+use super::{PluginLimits, PluginLimitsPatch, Unavailable};
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 use std::sync::Arc;
@@ -177,6 +177,10 @@ pub struct SyncSettings {
     pub feed_retention_days: u32,
     /// The most entries of the feed that are kept.
     pub feed_max_entries: u32,
+    /// So many of a hundred of a plugin's last calls are too many failures; 0: never.
+    pub plugin_error_percent: u32,
+    /// Calls of a plugin that are looked back on.
+    pub plugin_error_window: u32,
 }
 
 impl Default for SyncSettings {
@@ -201,6 +205,8 @@ impl Default for SyncSettings {
             change_id_retention_days: 30,
             feed_retention_days: 7,
             feed_max_entries: 1_000_000,
+            plugin_error_percent: 50,
+            plugin_error_window: 20,
         }
     }
 }
@@ -239,6 +245,8 @@ pub struct Binding {
     pub priority: u8,
     /// The largest document.
     pub max_document_bytes: u32,
+    /// What a call of its plugins may cost.
+    pub limits: PluginLimits,
 }
 
 impl Binding {
@@ -279,4 +287,6 @@ pub struct BindingPatch {
     pub priority: Option<u8>,
     /// See [`Binding`].
     pub max_document_bytes: Option<u32>,
+    /// See [`Binding`]: all of them, those not named as they are by default.
+    pub limits: Option<PluginLimitsPatch>,
 }

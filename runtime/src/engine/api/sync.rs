@@ -45,7 +45,7 @@ pub struct Status {
     pub resync: Option<ResyncView>,
     /// Cloud time less this machine's.
     pub clock_offset_ms: Option<i64>,
-    /// Plugins that were refused at start: name or file, and why.
+    /// Plugins and files that are not in use, or not as they were meant to be, and why.
     pub plugin_problems: Vec<(String, String)>,
     /// That the store went back in time, if it ever did.
     pub rewound: Option<WentBack>,

@@ -100,6 +100,8 @@ pub(super) fn check_sync(sync: &SyncSettings) -> Result<(), ConfigError> {
     );
     within("feed_retention_days", sync.feed_retention_days, 1, 3_650);
     within("feed_max_entries", sync.feed_max_entries, 100, 100_000_000);
+    within("plugin_error_percent", sync.plugin_error_percent, 0, 100);
+    within("plugin_error_window", sync.plugin_error_window, 1, 1_000);
     if !(1.0..=10.0).contains(&sync.backoff_multiplier) {
         problems.push(("backoff_multiplier".to_owned(), "1 to 10".to_owned()));
     }

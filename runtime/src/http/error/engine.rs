@@ -2,8 +2,8 @@
 
 use super::{ApiError, Detail};
 use crate::engine::api::{
-    ChangeError, ConfigError, FeedError, HookError, ParkedError, Precondition, PushError, QueryError,
-    ResolveError, ResyncError, RetryError, SimulateError, Unavailable, UserError,
+    ChangeError, ConfigError, FeedError, HookError, ParkedError, PluginError, Precondition, PushError,
+    QueryError, ResolveError, ResyncError, RetryError, SimulateError, Unavailable, UserError,
 };
 
 /// When a store that does not answer should be asked again, in seconds.
@@ -175,6 +175,56 @@ impl From<ParkedError> for ApiError {
             }
             ParkedError::Busy(_) => Self::conflict("wrong_state", text),
             ParkedError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<PluginError> for ApiError {
+    fn from(error: PluginError) -> Self {
+        let text = error.to_string();
+        match error {
+            PluginError::NotFound(_) => {
+                Self::not_found("plugin_not_found", format!("{text}: see GET /api/v1/plugins"))
+            }
+            PluginError::NoVersion { name, .. } => Self::not_found(
+                "version_not_found",
+                format!("{text}: see its versions in GET /api/v1/plugins/{name}"),
+            ),
+            PluginError::Embedded(_) => Self::conflict("plugin_embedded", text),
+            PluginError::Refused { code, .. } => {
+                let error = match code {
+                    "name-taken" => {
+                        Self::conflict("name_taken", format!("{text}: give it another with ?name="))
+                    }
+                    "other-kind" => Self::conflict("other_kind", text),
+                    _ => Self::unprocessable("plugin_refused", text),
+                };
+                error.data(serde_json::json!({ "code": code }))
+            }
+            PluginError::Bound { types, .. } => {
+                let message = format!("{text}: bind these types to another plugin first");
+                Self::conflict("plugin_bound", message).data(serde_json::json!({ "types": types }))
+            }
+            PluginError::InUse { .. } => Self::conflict("version_in_use", text),
+            PluginError::NoPrevious(name) => Self::conflict(
+                "no_previous",
+                format!("{text}: activate one of those in GET /api/v1/plugins/{name}"),
+            ),
+            PluginError::NotActive(_) => {
+                Self::conflict("plugin_not_active", format!("{text}: activate one first"))
+            }
+            PluginError::TooMany(_) => {
+                Self::conflict("too_many_plugins", format!("{text}: remove one first"))
+            }
+            PluginError::Settings(problems) => {
+                let message =
+                    format!("{text}: change them first, or send \"force\": true and change them then");
+                let error = Self::unprocessable("settings_refused", message);
+                problems
+                    .into_iter()
+                    .fold(error, |error, (field, problem)| error.detail(field, problem))
+            }
+            PluginError::Unavailable(error) => error.into(),
         }
     }
 }

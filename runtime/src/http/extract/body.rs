@@ -107,6 +107,24 @@ pub(crate) fn expect_json(headers: &HeaderMap, merge_patch: bool) -> Result<(), 
     Err(ApiError::unsupported_media_type(format!("Content-Type {problem}")).detail("Content-Type", problem))
 }
 
+/// Refuses other media types than a component's. A request that names none is taken for one.
+pub(crate) fn expect_wasm(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let media = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    if media.trim().eq_ignore_ascii_case("application/wasm") {
+        return Ok(());
+    }
+    let problem = "must be application/wasm";
+    Err(ApiError::unsupported_media_type(format!("Content-Type {problem}")).detail("Content-Type", problem))
+}
+
 /// Reads a whole body of at most `limit` bytes.
 ///
 /// # Errors

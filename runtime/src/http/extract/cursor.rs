@@ -29,6 +29,10 @@ pub(crate) enum ListKind {
     Parked = 7,
     /// Apps' tokens.
     Tokens = 10,
+    /// What was done with plugins.
+    PluginHistory = 8,
+    /// Where a version beside the active one answered otherwise.
+    PluginDifferences = 9,
 }
 
 /// The cursor for a position of `list`.

@@ -69,6 +69,8 @@ fn overlay(mut settings: SyncSettings, mut fields: Fields<'_>) -> Result<SyncSet
     set(f, k, "change_id_retention_days", &mut s.change_id_retention_days);
     set(f, k, "feed_retention_days", &mut s.feed_retention_days);
     set(f, k, "feed_max_entries", &mut s.feed_max_entries);
+    set(f, k, "plugin_error_percent", &mut s.plugin_error_percent);
+    set(f, k, "plugin_error_window", &mut s.plugin_error_window);
     fields.only(&known);
     fields.finish()?;
     Ok(settings)
@@ -121,6 +123,8 @@ mod tests {
             change_id_retention_days: 25,
             feed_retention_days: 26,
             feed_max_entries: 2700,
+            plugin_error_percent: 28,
+            plugin_error_window: 29,
         };
         let doc = Doc::parse(&serde_json::to_string(&given).unwrap()).unwrap();
         assert_eq!(overlay(SyncSettings::default(), object(&doc)).unwrap(), given);

@@ -37,8 +37,9 @@ pub(crate) async fn ready(State(http): State<Shared>) -> Response {
     }
     match http.engine.ready() {
         Ok(()) => {
-            let problems = http.engine.plugin_problems().iter();
+            let problems = http.engine.plugin_problems();
             let plugin_problems = problems
+                .iter()
                 .map(|(plugin, problem)| Refused { plugin, problem })
                 .collect();
             reply::ok(

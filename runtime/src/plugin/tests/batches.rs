@@ -88,21 +88,21 @@ async fn a_document_that_hangs_fails_alone() {
 
 #[tokio::test]
 async fn a_batch_that_only_hangs_gives_its_thread_back() {
-    let host = Host::start(HostConfig {
-        limits: Limits {
-            call_ms: 5,
-            ..Limits::default()
+    let host = host();
+    let hurried = CallContext {
+        limits: CallLimits {
+            timeout_ms: 5,
+            ..CallLimits::default()
         },
-        ..config()
-    })
-    .unwrap();
+        ..cx()
+    };
     let hangs = Fixture::mapper("hangs", "(call $forever) unreachable").build();
     host.load(&hangs, None, Source::Embedded).unwrap();
     let results = host
         .map(
             "hangs",
             Direction::ToLocal,
-            cx(),
+            hurried,
             vec![document("a", "{}"); 1_000],
             nothing(),
         )

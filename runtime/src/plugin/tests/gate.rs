@@ -6,7 +6,7 @@ use super::super::fixtures::WIT;
 use super::*;
 
 fn refusal(fixture: &Fixture) -> Refusal {
-    host().check(&fixture.build()).unwrap_err()
+    host().check(&fixture.build(), Grants::default()).unwrap_err()
 }
 
 fn take_cloud(name: &'static str) -> Fixture {
@@ -19,7 +19,9 @@ fn file(path: &str) -> Source {
 
 #[test]
 fn a_component_that_keeps_the_rules_is_known_by_what_it_says() {
-    let info = host().check(&take_cloud("cloud_first").build()).unwrap();
+    let info = host()
+        .check(&take_cloud("cloud_first").build(), Grants::default())
+        .unwrap();
     assert_eq!(
         (
             info.name.as_str(),
@@ -35,15 +37,25 @@ fn a_component_that_keeps_the_rules_is_known_by_what_it_says() {
             &Fixture::mapper("as_is", "(call $put (local.get $p))")
                 .rude()
                 .build(),
+            Grants::default(),
         )
         .unwrap();
     assert_eq!(info.kind, Kind::Mapper);
 }
 
 #[test]
+fn fixtures_know_the_sample_by_its_time() {
+    assert_eq!(
+        super::super::fixtures::SAMPLE_NOW_MS,
+        super::super::gate::SAMPLE_NOW_MS
+    );
+}
+
+#[test]
 fn checking_registers_nothing() {
     let host = host();
-    host.check(&take_cloud("cloud_first").build()).unwrap();
+    host.check(&take_cloud("cloud_first").build(), Grants::default())
+        .unwrap();
     assert!(
         host.list().is_empty() && host.get("cloud_first").is_none() && host.kind_of("cloud_first").is_none()
     );
@@ -52,7 +64,7 @@ fn checking_registers_nothing() {
 #[test]
 fn what_is_not_a_component_is_named_for_what_it_is() {
     let host = host();
-    let code = |bytes: &[u8]| host.check(bytes).unwrap_err().code;
+    let code = |bytes: &[u8]| host.check(bytes, Grants::default()).unwrap_err().code;
     assert_eq!(code(b""), RefusalCode::NotWebassembly);
     assert_eq!(code(b"#!/bin/sh\n"), RefusalCode::NotWebassembly);
     assert_eq!(
@@ -62,7 +74,7 @@ fn what_is_not_a_component_is_named_for_what_it_is() {
     assert_eq!(code(b"\0asm\x0d\0\x01"), RefusalCode::Invalid);
     let component = take_cloud("whole").build();
     for length in [8, 9, component.len() / 2, component.len() - 1] {
-        let refusal = host.check(&component[..length]).unwrap_err();
+        let refusal = host.check(&component[..length], Grants::default()).unwrap_err();
         let expected = if length == 8 {
             RefusalCode::WrongWorld
         } else {
@@ -147,7 +159,7 @@ fn a_plugin_that_fails_its_self_test_is_refused_but_an_error_of_its_own_is_fair(
     let honest = Fixture::strategy("honest", "(call $error {0} {0} (i32.const 0))")
         .texts(&["no-sample"])
         .rude();
-    host().check(&honest.build()).unwrap();
+    host().check(&honest.build(), Grants::default()).unwrap();
 }
 
 #[test]
@@ -166,6 +178,7 @@ fn an_embedded_name_cannot_be_taken_by_a_file() {
     let host = host_with(&[take_cloud("ours")]);
     let digest = |host: &Host| match host.get("ours").unwrap().state {
         PluginState::Active(info) => info.digest,
+        PluginState::Suspended(_, why) => panic!("{why}"),
         PluginState::Refused(refusal) => panic!("{refusal}"),
     };
     let before = digest(&host);
@@ -199,16 +212,19 @@ fn a_broken_file_is_listed_with_its_reason_until_it_is_mended() {
             bytes: take_cloud("first").build().into(),
             name: None,
             source: Source::Embedded,
+            grants: Grants::default(),
         },
         Candidate {
             bytes: b"garbage".as_slice().into(),
             name: None,
             source: file("plugins/broken.wasm"),
+            grants: Grants::default(),
         },
         Candidate {
             bytes: take_cloud("third").build().into(),
             name: None,
             source: file("plugins/third.wasm"),
+            grants: Grants::default(),
         },
     ];
     let answers = host.load_all(&candidates);

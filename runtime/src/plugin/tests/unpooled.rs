@@ -1,7 +1,7 @@
 //! Where address space is scarce there is no pool; everything holds without it.
 
 use super::super::call::{Machine, Plugin};
-use super::super::gate::Gate;
+use super::super::gate::{Entrant, Gate};
 use super::super::ticker::Ticker;
 use super::super::{engine, fixtures};
 use super::*;
@@ -9,7 +9,7 @@ use super::*;
 /// A machine that asked for a pool far beyond any address space.
 fn machine() -> Machine {
     let limits = Limits::default();
-    let engine = engine::start(60_000, &limits).unwrap();
+    let engine = engine::start(60_000).unwrap();
     assert!(engine.get_pooling_config().is_none(), "the pool cannot be had");
     let ticker = Ticker::start(engine.clone()).unwrap();
     Machine {
@@ -21,9 +21,15 @@ fn machine() -> Machine {
 }
 
 fn admit(machine: &Machine, fixture: &fixtures::Fixture) -> Plugin {
-    Gate::new(machine, None)
+    let entrant = Entrant {
+        bytes: &fixture.build(),
+        name: None,
+        grants: Grants::default(),
+        ours: false,
+    };
+    Gate::new(machine, None, Compiling::Here)
         .unwrap()
-        .admit(machine, &fixture.build(), None)
+        .admit(machine, entrant)
         .unwrap()
 }
 

@@ -12,6 +12,7 @@ pub fn broken(name: &str) -> Vec<u8> {
     // result<outcome, plugin-error> at 512: the error's code and message, not to be retried, no field.
     component(
         name,
+        "1.2.3",
         "(i32.store (i32.const 512) (i32.const 1))
          (i32.store (i32.const 520) (i32.const 3000)) (i32.store (i32.const 524) (i32.const 5))
          (i32.store (i32.const 528) (i32.const 3008)) (i32.store (i32.const 532) (i32.const 9))",
@@ -20,15 +21,25 @@ pub fn broken(name: &str) -> Vec<u8> {
 
 /// The file of the mapper `name` that passes documents through.
 pub fn whole(name: &str) -> Vec<u8> {
+    passing(name, "1.2.3")
+}
+
+/// The same in another version, of five bytes.
+pub fn passing(name: &str, version: &str) -> Vec<u8> {
     // The document as it came in behind the context.
     component(
         name,
+        version,
         "(memory.copy (i32.const 528) (i32.add (local.get $p) (i32.const 40)) (i32.const 96))",
     )
 }
 
-fn component(name: &str, call: &str) -> Vec<u8> {
-    assert_eq!(WHY.len(), 9, "the module says how long it is");
+fn component(name: &str, version: &str, call: &str) -> Vec<u8> {
+    assert_eq!(
+        (WHY.len(), version.len()),
+        (9, 5),
+        "the module says how long they are"
+    );
     let module = format!(
         r#"(module
         (memory (export "memory") 2)
@@ -50,7 +61,7 @@ fn component(name: &str, call: &str) -> Vec<u8> {
         (export "selaras:plugin/mapper@0.1.0#to-cloud" (func $call))
         (export "selaras:plugin/mapper@0.1.0#to-local" (func $call))
         (data (i32.const 2048) "{name}")
-        (data (i32.const 2900) "1.2.3")
+        (data (i32.const 2900) "{version}")
         (data (i32.const 2908) "A fixture")
         (data (i32.const 3000) "sorry")
         (data (i32.const 3008) "{WHY}"))"#,

@@ -26,6 +26,14 @@ impl Request {
         }
     }
 
+    /// A component as body.
+    pub fn component(self, bytes: &[u8]) -> Self {
+        let request = self.header("Content-Type", "application/wasm");
+        Self {
+            builder: request.builder.body(bytes.to_vec()),
+        }
+    }
+
     /// A header.
     pub fn header(self, name: &str, value: &str) -> Self {
         Self {

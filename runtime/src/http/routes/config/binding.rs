@@ -1,8 +1,9 @@
 //! How an entity type is synced; `*` is the default of all types.
 
-use crate::engine::api::{Binding, BindingPatch, Route};
+use crate::engine::api::{Binding, BindingPatch, PluginLimits, PluginLimitsPatch, Route};
 use crate::http::auth::Caller;
-use crate::http::extract::{MAX_COMMAND_BYTES, NamePath, entity_type, json_body, object};
+use crate::http::error::Detail;
+use crate::http::extract::{Fields, MAX_COMMAND_BYTES, NamePath, entity_type, json_body, object};
 use crate::http::reply::{self, Raw};
 use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 /// The default's name.
 const ANY_TYPE: &str = "*";
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "strategy",
     "mapper",
     "settings",
@@ -22,6 +23,15 @@ const FIELDS: [&str; 9] = [
     "coalesce",
     "priority",
     "max_document_bytes",
+    "limits",
+];
+const LIMITS: [&str; 6] = [
+    "timeout_ms",
+    "memory_bytes",
+    "table_elements",
+    "lifted_bytes",
+    "log_lines",
+    "result_bytes",
 ];
 
 #[derive(Serialize)]
@@ -37,6 +47,7 @@ struct BindingBody<'a> {
     coalesce: bool,
     priority: u8,
     max_document_bytes: u32,
+    limits: PluginLimits,
 }
 
 impl<'a> BindingBody<'a> {
@@ -53,6 +64,7 @@ impl<'a> BindingBody<'a> {
             coalesce: binding.coalesce,
             priority: binding.priority,
             max_document_bytes: binding.max_document_bytes,
+            limits: binding.limits,
         }
     }
 }
@@ -90,6 +102,8 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 
 fn parse(doc: &Doc) -> Result<BindingPatch, ApiError> {
     let mut fields = object(doc);
+    let limits: Option<Doc> = fields.optional("limits");
+    let (limits, mut problems) = limits.map(|given| limits_of(&given)).unzip();
     let patch = BindingPatch {
         strategy: fields.optional("strategy"),
         mapper: fields.nullable("mapper"),
@@ -100,11 +114,31 @@ fn parse(doc: &Doc) -> Result<BindingPatch, ApiError> {
         coalesce: fields.optional("coalesce"),
         priority: fields.optional("priority"),
         max_document_bytes: fields.optional("max_document_bytes"),
+        limits,
     };
     // `entity_type` is in our own answer, so it may come back.
     fields.only(&[&FIELDS[..], &["entity_type"]].concat());
-    fields.finish()?;
-    Ok(patch)
+    let mut all = fields.into_problems();
+    all.append(problems.get_or_insert_default());
+    if all.is_empty() {
+        Ok(patch)
+    } else {
+        Err(ApiError::invalid_fields(all))
+    }
+}
+
+fn limits_of(given: &Doc) -> (PluginLimitsPatch, Vec<Detail>) {
+    let mut fields = Fields::new(given, "limits".to_owned());
+    let patch = PluginLimitsPatch {
+        timeout_ms: fields.optional("timeout_ms"),
+        memory_bytes: fields.optional("memory_bytes"),
+        table_elements: fields.optional("table_elements"),
+        lifted_bytes: fields.optional("lifted_bytes"),
+        log_lines: fields.optional("log_lines"),
+        result_bytes: fields.optional("result_bytes"),
+    };
+    fields.only(&LIMITS);
+    (patch, fields.into_problems())
 }
 
 #[cfg(test)]
@@ -124,10 +158,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_binding_is_named() {
-        let text = r#"{"strategy":1,"settings":[],"route":"mail","priority":300,"colour":"red"}"#;
+        let text = r#"{"strategy":1,"settings":[],"route":"mail","priority":300,"colour":"red",
+            "limits":{"timeout_ms":"long","speed":1}}"#;
         let error = parse(&Doc::parse(text).unwrap()).unwrap_err();
         let named: Vec<&str> = error.details().iter().map(|d| d.field.as_str()).collect();
-        assert_eq!(named, ["strategy", "settings", "route", "priority", "colour"]);
+        assert_eq!(
+            named,
+            [
+                "strategy",
+                "settings",
+                "route",
+                "priority",
+                "colour",
+                "limits.timeout_ms",
+                "limits.speed"
+            ]
+        );
     }
 
     #[test]
