@@ -29,6 +29,7 @@ pub mod receive;
 pub mod record;
 pub mod requeue;
 pub mod resync;
+pub mod session;
 pub mod settle;
 pub mod share;
 pub mod stamp;

@@ -1,6 +1,7 @@
 //! What the engine's handle takes and answers. Plain values: no HTTP, no rows, no wire shapes of the cloud.
 //! `http` turns requests into these and these into the contract's JSON.
 
+mod access;
 mod backup;
 mod changes;
 mod config;
@@ -17,6 +18,7 @@ mod store;
 mod sync;
 mod transfer;
 
+pub use access::*;
 pub use backup::*;
 pub use changes::*;
 pub use config::*;

@@ -5,6 +5,7 @@
 use crate::engine::Engine;
 use crate::engine::api::{Resolution, Unavailable};
 use crate::engine::case::{Asked, Contest};
+use crate::engine::inflow::Arrival;
 use crate::engine::plugins::{StoreLookup, context, map_to_local};
 use crate::engine::settings::Settings;
 use crate::engine::tell::note_decision;
@@ -16,7 +17,7 @@ use selaras_core::conflict::{Conflict, Phase};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
-use selaras_core::receive::{Received, receive};
+use selaras_core::receive::{Received, is_anothers, receive};
 use selaras_core::settle::{Decision, Means, settle};
 use selaras_core::update::{Seen, Update};
 use std::collections::BTreeMap;
@@ -138,7 +139,12 @@ impl Engine {
         let mut waiting = Vec::with_capacity(keys.len());
         for key in keys {
             let before = self.inner.rows.entity(key)?;
-            if let Some(update) = before.record.inbox.clone() {
+            let Some(update) = before.record.inbox.clone() else {
+                continue;
+            };
+            if is_anothers(&before, &update) {
+                self.pass_on(key, update).await?;
+            } else {
                 waiting.push(Waiting { before, update });
             }
         }
@@ -171,6 +177,18 @@ impl Engine {
             settled.push(self.settle(contest, asked));
         }
         Ok(settled)
+    }
+
+    /// What waited here is of another entity, which has taken up a name this one had: it becomes a record of its own.
+    async fn pass_on(&self, key: &EntityKey, update: Update) -> Result<(), Unavailable> {
+        let arrival = Arrival {
+            entity_type: key.entity_type.clone(),
+            local_id: None,
+            update,
+            pulled: true,
+            listed: false,
+        };
+        self.take_in(&[arrival], |_, _| {}).await.map(drop)
     }
 
     fn compare(&self, waiting: Waiting, seen: Result<Seen, Failure>) -> Result<Compared, Unavailable> {

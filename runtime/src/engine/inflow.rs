@@ -10,11 +10,11 @@ use crate::engine::settings::Settings;
 use crate::engine::tx::{Load, Tx, TxError, feed_row};
 use crate::plugin::Failure;
 use crate::store::rows::Origin;
-use crate::store::{Batch, Counter};
+use crate::store::{Batch, Counter, keys};
 use selaras_core::echo::settle_echo;
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
-use selaras_core::receive::{Received, is_stale, receive, supersedes};
+use selaras_core::receive::{Received, is_anothers, is_stale, receive, supersedes};
 use selaras_core::resync::refetch;
 use selaras_core::update::{Seen, Update};
 use std::collections::{BTreeMap, HashMap};
@@ -117,7 +117,10 @@ impl Engine {
             let known = name.as_ref().and_then(|name| made.get(name)).cloned();
             let id = match known {
                 Some(id) => id,
-                None => find(tx, arrival)?.unwrap_or_else(|| self.new_id()),
+                None => match find(tx, arrival)? {
+                    Some(id) => self.heir(tx, arrival, id)?,
+                    None => self.new_id(),
+                },
             };
             if let Some(name) = name {
                 made.insert(name, id.clone());
@@ -128,6 +131,26 @@ impl Engine {
             });
         }
         Ok(keys)
+    }
+
+    /// Who has the arrival's name at the cloud now: `owner`, or a new record where another entity took up a name that
+    /// `owner` had parted with.
+    fn heir(&self, tx: &mut Tx<'_>, arrival: &Arrival, owner: EntityId) -> Result<EntityId, Unavailable> {
+        let key = EntityKey {
+            entity_type: arrival.entity_type.clone(),
+            id: owner,
+        };
+        let entity = tx.entity(&key, Load::Whole)?;
+        let name = arrival.update.cloud_id.as_ref();
+        let Some(name) = name.filter(|_| is_anothers(entity, &arrival.update)) else {
+            return Ok(key.id);
+        };
+        entity.record.give_up_name(name);
+        let heir = self.new_id();
+        let row = keys::two(keys::BY_CLOUD_ID, key.entity_type.as_str(), name.as_str());
+        tx.batch.put(row, heir.as_str().as_bytes().to_vec());
+        tx.release(name);
+        Ok(heir)
     }
 
     /// The entity that the cloud means, if there is one already.
@@ -186,6 +209,7 @@ impl Engine {
         let update = &arrival.update;
         let entity = tx.entity(&key, Load::Whole)?;
         let unheard = !entity.is_known();
+        entity.record.note_deletion(update);
         let version = entity.record.version;
         let mut settled = 0;
         let stale = is_stale(entity, update) || from.is_some_and(|from| is_overtaken(entity, update, from));

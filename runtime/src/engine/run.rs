@@ -46,6 +46,7 @@ impl Stop {
     pub async fn or_abandoned<F: Future>(&self, work: F) -> Option<F::Output> {
         tokio::pin!(work);
         tokio::select! {
+            biased;
             output = &mut work => Some(output),
             () = async { self.token.cancelled().await; tokio::time::sleep(GRACE).await } => None,
         }
@@ -82,6 +83,7 @@ impl Engine {
             let work = self.rounds(settings.cloud.clone(), purpose, again, &stop, &mut progress);
             tokio::pin!(work);
             tokio::select! {
+                biased;
                 outcome = &mut work => outcome,
                 () = tokio::time::sleep(deadline) => {
                     token.cancel();

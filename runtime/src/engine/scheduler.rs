@@ -277,6 +277,7 @@ impl Engine {
                 }
                 Some(left) => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(Duration::from_millis(left)) => {}
                         () = shutdown.cancelled() => {}
                     }

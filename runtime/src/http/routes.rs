@@ -17,6 +17,8 @@ mod resync;
 mod simulate;
 mod stream;
 mod sync;
+mod tokens;
+mod users;
 
 pub(crate) use stream::MAX_STREAMS;
 
@@ -50,6 +52,15 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&get,    "/healthz",                              Who::Anyone).to(health::live),
         e(&get,    "/readyz",                               Who::Anyone).to(health::ready),
         e(&post,   "/api/v1/auth/login",                    Who::Anyone).to(login::login),
+        e(&post,   "/api/v1/auth/logout",                   Who::Themselves).to(login::logout),
+        e(&post,   "/api/v1/auth/password",                 Who::Themselves).to(login::password),
+        e(&get,    "/api/v1/users",                         ADMIN).to(users::list),
+        e(&post,   "/api/v1/users",                         ADMIN).to(users::create),
+        e(&put,    "/api/v1/users/{id}",                    ADMIN).to(users::update),
+        e(&delete, "/api/v1/users/{id}",                    ADMIN).to(users::delete),
+        e(&get,    "/api/v1/tokens",                        ADMIN).to(tokens::list),
+        e(&post,   "/api/v1/tokens",                        ADMIN).to(tokens::create),
+        e(&delete, "/api/v1/tokens/{id}",                   ADMIN).to(tokens::delete),
 
         e(&get,    "/api/v1/entities/{type}",               READERS).to(entities::list),
         e(&get,    "/api/v1/entities/{type}/{id}",          READERS).to(entities::get),

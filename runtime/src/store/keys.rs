@@ -50,6 +50,10 @@ pub const BINDING: u8 = b'b';
 pub const BROADCAST: u8 = b'z';
 /// Users: id.
 pub const USER: u8 = b'u';
+/// Apps' tokens: id.
+pub const APP_TOKEN: u8 = b'T';
+/// Login tokens whose session was ended: the token's own id → when it would have expired.
+pub const ENDED_SESSION: u8 = b'E';
 /// Marks of entities that a listing has shown, or that were written meanwhile: see `seen`.
 pub const SEEN: u8 = b'S';
 

@@ -27,6 +27,7 @@ mod notices;
 mod old_formats;
 mod outlet;
 mod parked;
+mod people;
 mod plain_cloud;
 mod pull;
 mod push;

@@ -3,7 +3,7 @@
 use super::{ApiError, Detail};
 use crate::engine::api::{
     ChangeError, ConfigError, FeedError, HookError, ParkedError, Precondition, PushError, QueryError,
-    ResolveError, ResyncError, RetryError, SimulateError, Unavailable,
+    ResolveError, ResyncError, RetryError, SimulateError, Unavailable, UserError,
 };
 
 /// When a store that does not answer should be asked again, in seconds.
@@ -238,6 +238,20 @@ impl From<ResolveError> for ApiError {
             )
             .detail("strategy", format!("{code}: {message}")),
             ResolveError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        let text = error.to_string();
+        match error {
+            UserError::Taken(_) => Self::conflict("user_exists", text).detail("username", "is taken"),
+            UserError::NotFound(_) => Self::not_found("user_not_found", text),
+            UserError::LastAdmin => Self::conflict("last_admin", text),
+            UserError::Password(problem) => Self::invalid("password", problem),
+            UserError::WrongPassword => Self::unauthorized("invalid_credentials", text),
+            UserError::Unavailable(error) => error.into(),
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum ListKind {
     Broadcasts = 6,
     /// Parked documents.
     Parked = 7,
+    /// Apps' tokens.
+    Tokens = 10,
 }
 
 /// The cursor for a position of `list`.

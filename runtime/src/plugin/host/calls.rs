@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
+use super::super::call::guarded;
 use super::super::error::Failure;
 use super::super::gate;
 use super::super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped, Tried};
@@ -124,16 +125,15 @@ impl Host {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
+        let Some(threads) = &self.0.threads else {
+            return guarded(work);
+        };
         let (done, answer) = oneshot::channel();
         let job = move || {
             // Nobody waits any more when the caller was cancelled.
             let _ = done.send(work());
         };
-        self.0
-            .threads
-            .run(job)
-            .await
-            .map_err(|_| Failure::shutting_down())?;
+        threads.run(job).await.map_err(|_| Failure::shutting_down())?;
         answer
             .await
             .map_err(|_| Failure::trap("the call broke off inside the host"))
