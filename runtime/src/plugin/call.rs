@@ -61,7 +61,7 @@ impl Machine {
         store
             .set_fuel(FULL_TANK)
             .expect("invariant: the engine measures fuel");
-        store.set_epoch_deadline(ticks(limits.timeout_ms));
+        store.set_epoch_deadline(ticks(limits.timeout_ms + self.limits.grace_ms));
         store
     }
 

@@ -162,7 +162,7 @@ impl Machine {
         };
         let before = if open.served { used(&open.store).fuel } else { 0 };
         open.store.data_mut().ask(asked.seed);
-        open.store.set_epoch_deadline(ticks(ms));
+        open.store.set_epoch_deadline(ticks(ms + self.limits.grace_ms));
         let mapper = open.instance.selaras_plugin_mapper();
         let document = convert::document(asked.document);
         let answer = match asked.direction {

@@ -15,7 +15,7 @@ use selaras::engine::api::{
 use selaras::engine::settings::Defaults;
 use selaras::engine::{Engine, Parts};
 use selaras::plugin::bundle::BUNDLE;
-use selaras::plugin::{Candidate, Host, HostConfig, Limits, Source};
+use selaras::plugin::{Candidate, Compiling, Grants, Host, HostConfig, Limits, Source};
 use selaras::store::rows::Rows;
 use selaras::store::{MemoryDisk, MemoryStore, keys};
 use selaras_core::entity::Entity;
@@ -163,6 +163,7 @@ impl Outlet {
             store: Arc::new(Held(disk.clone())),
             host: host(),
             plugin_problems: Vec::new(),
+            plugin_trust: selaras::plugin::Trust::default(),
             clock,
             defaults: Defaults {
                 outlet: Shown {
@@ -348,7 +349,7 @@ pub fn host() -> Host {
     HOST.get_or_init(|| {
         let limits = Limits {
             // The world's time stands still in a call; the machine's may be short of breath.
-            call_ms: 60_000,
+            grace_ms: 60_000,
             load_ms: 60_000,
             ..Limits::default()
         };
@@ -357,6 +358,7 @@ pub fn host() -> Host {
             cache_key: [0; 32],
             threads: 0,
             limits,
+            compiling: Compiling::Here,
             monotonic_us,
         })
         .expect("WebAssembly runs here");
@@ -366,6 +368,7 @@ pub fn host() -> Host {
                 bytes: Cow::Borrowed(*bytes),
                 name: Some((*name).to_owned()),
                 source: Source::Embedded,
+                grants: Grants::default(),
             })
             .collect();
         for loaded in host.load_all(&candidates) {

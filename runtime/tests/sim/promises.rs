@@ -5,7 +5,7 @@
 use crate::cloud::place_of;
 use crate::outlet::{Acked, Outlet, everything, host};
 use crate::world::World;
-use selaras::plugin::{CallContext, Case, Decided, Decision, Document, NoLookup};
+use selaras::plugin::{CallContext, CallLimits, Case, Decided, Decision, Document, NoLookup};
 use selaras::store::keys;
 use selaras_core::conflict::{Conflict, Side};
 use selaras_core::entity::Entity;
@@ -434,6 +434,7 @@ async fn repeats(outlet: &Outlet, conflict: &Conflict) -> Result<(), Broken> {
         outlet_code: format!("O-{}", outlet.number),
         now_ms: u64::try_from(conflict.asked_at.0).unwrap_or_default(),
         settings: Arc::from(conflict.settings.as_str()),
+        limits: CallLimits::default(),
     };
     let again: Decided = host()
         .resolve(&conflict.strategy, cx, case, Arc::new(NoLookup))
