@@ -96,10 +96,10 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Look at plugins.
+    /// Write, try out and look at plugins.
     Plugin {
         #[command(subcommand)]
-        command: PluginCommand,
+        command: plugin::Command,
     },
     /// Ask a running outlet where it stands.
     Status {
@@ -116,17 +116,6 @@ enum Command {
 enum ConfigCommand {
     /// Say whether the environment and .env can be used, and what is wrong if not.
     Check,
-}
-
-#[derive(Subcommand)]
-enum PluginCommand {
-    /// List the plugins that `serve` would load from the binary and the data directory.
-    List,
-    /// Say whether a component would be accepted, and why not.
-    Check {
-        /// The component.
-        file: PathBuf,
-    },
 }
 
 /// Runs the command line of this process.
@@ -157,12 +146,7 @@ pub fn main() -> ExitCode {
         Command::Config {
             command: ConfigCommand::Check,
         } => check::run(configured()),
-        Command::Plugin {
-            command: PluginCommand::List,
-        } => configured().and_then(|config| plugin::list(&config)),
-        Command::Plugin {
-            command: PluginCommand::Check { file },
-        } => plugin::check(&file),
+        Command::Plugin { command } => plugin::run(command, configured),
         Command::Status { url, json } => environment(Path::new("."))
             .map_err(anyhow::Error::from)
             .and_then(|environment| status::run(&environment, url, json)),

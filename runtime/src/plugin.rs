@@ -26,6 +26,7 @@ mod shape;
 mod stats;
 mod threads;
 mod ticker;
+mod trial;
 mod trusted;
 mod values;
 
@@ -41,6 +42,7 @@ pub use self::limits::Limits;
 pub use self::registry::{PluginState, PluginStatus, Source};
 pub use self::shape::Kind;
 pub use self::stats::Usage;
+pub use self::trial::{Instances, Trial};
 pub use self::values::{
     CallContext, Case, Decided, Decision, Direction, Document, Level, Lookup, LookupAnswer, Mapped, NoLookup,
     Verdict,

@@ -149,7 +149,7 @@ impl Machine {
         }
     }
 
-    fn verdict(&self, verdict: its::Verdict) -> Result<Verdict, Failure> {
+    pub(super) fn verdict(&self, verdict: its::Verdict) -> Result<Verdict, Failure> {
         let decision = match verdict.decision {
             its::Decision::KeepLocal => Decision::KeepLocal,
             its::Decision::TakeCloud => Decision::TakeCloud,
@@ -175,7 +175,7 @@ pub(super) struct Asked<T> {
 }
 
 impl<T> Asked<T> {
-    fn nothing(failure: Failure) -> Self {
+    pub(super) fn nothing(failure: Failure) -> Self {
         Self {
             outcome: Err(failure),
             fuel: 0,

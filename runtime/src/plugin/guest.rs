@@ -47,6 +47,8 @@ impl Room {
 pub(super) struct Traces {
     pub(super) lookups: Vec<LookupAnswer>,
     pub(super) log: Vec<(Level, String)>,
+    /// The instance's memory, which never shrinks.
+    pub(super) memory_bytes: usize,
 }
 
 /// A host function ended the call; kept apart from the guest's own traps.
@@ -99,6 +101,7 @@ impl Guest {
         Traces {
             lookups: std::mem::take(&mut self.lookups),
             log,
+            memory_bytes: self.meter.used(),
         }
     }
 

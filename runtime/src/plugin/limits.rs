@@ -80,6 +80,11 @@ impl Meter {
         }
     }
 
+    /// Bytes of all its memories.
+    pub(super) fn used(&self) -> usize {
+        self.memory_used
+    }
+
     /// What it was refused, if anything.
     pub(super) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()

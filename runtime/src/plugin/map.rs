@@ -24,7 +24,7 @@ use super::values::{CallContext, Direction, Document, Level, Lookup, Mapped};
 const MAX_TIMEOUTS: usize = 10;
 
 /// An instance that serves document after document.
-struct Open {
+pub(super) struct Open {
     store: Store<Guest>,
     instance: MapperPlugin,
     served: bool,
@@ -119,7 +119,7 @@ impl Machine {
 
     /// One mapper call with the time `ms`, in `open` or a fresh instance, which comes back if it still works.
     /// Panics pass through.
-    fn ask_mapper(
+    pub(super) fn ask_mapper(
         &self,
         pre: &MapperPluginPre<Guest>,
         open: Option<Open>,
@@ -214,11 +214,11 @@ impl Machine {
 }
 
 /// What a mapper is asked.
-struct Question<'a> {
-    direction: Direction,
-    cx: &'a types::CallContext,
-    document: &'a Document,
-    lookup: &'a Arc<dyn Lookup>,
+pub(super) struct Question<'a> {
+    pub(super) direction: Direction,
+    pub(super) cx: &'a types::CallContext,
+    pub(super) document: &'a Document,
+    pub(super) lookup: &'a Arc<dyn Lookup>,
 }
 
 /// A mapper's log lines go to the process's log; a strategy's go with its decision.
