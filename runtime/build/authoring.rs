@@ -8,7 +8,15 @@ use wit_bindgen_core::Files;
 use wit_bindgen_core::wit_parser::Resolve;
 
 /// The folders whose files are embedded. Tests of the SDK stay at home: their tools do.
-const FOLDERS: [&str; 6] = ["wit", "sdk/rust", "sdk/js", "sdk/python", "sdk/c", "sdk/templates"];
+const FOLDERS: [&str; 7] = [
+    "wit",
+    "sdk/rust",
+    "sdk/js",
+    "sdk/python",
+    "sdk/c",
+    "sdk/docs",
+    "sdk/templates",
+];
 
 /// Single files.
 const FILES: [&str; 2] = ["Cargo.lock", "sdk/README.md"];
@@ -44,7 +52,8 @@ pub fn embed(root: &Path, out: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 fn collect(root: &Path, folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), String> {
-    let entries = fs::read_dir(root.join(folder)).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let entries =
+        fs::read_dir(root.join(folder)).map_err(|error| format!("{}: {error}", folder.display()))?;
     for entry in entries {
         let name = entry
             .map_err(|error| format!("{}: {error}", folder.display()))?
@@ -72,7 +81,9 @@ fn is_left_out(path: &Path) -> bool {
 fn bindings(root: &Path, world: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
     let words = |error: &dyn std::fmt::Display| format!("bindings for C: {error:#}");
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(root.join("wit")).map_err(|error| words(&error))?;
+    let (package, _) = resolve
+        .push_path(root.join("wit"))
+        .map_err(|error| words(&error))?;
     let world = resolve
         .select_world(&[package], Some(world))
         .map_err(|error| words(&error))?;

@@ -13,6 +13,8 @@ mod laws;
 mod project;
 mod samples;
 mod suite;
+#[cfg(test)]
+mod tests;
 mod workbench;
 
 pub use self::bench::{Measured, Row, measure};

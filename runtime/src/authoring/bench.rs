@@ -52,7 +52,10 @@ pub fn measure(bench: &Workbench, suite: Option<Suite>, calls: usize) -> Measure
                 })
             };
             vec![
-                row("resolve, a fresh instance each (as an outlet asks)", &ask(Instances::Fresh)),
+                row(
+                    "resolve, a fresh instance each (as an outlet asks)",
+                    &ask(Instances::Fresh),
+                ),
                 row("resolve, in one instance", &ask(Instances::Shared)),
             ]
         }
@@ -65,9 +68,18 @@ pub fn measure(bench: &Workbench, suite: Option<Suite>, calls: usize) -> Measure
                 })
             };
             vec![
-                row("to-cloud, a batch of 100 an instance (as an outlet asks)", &ask(Direction::ToCloud, Instances::Shared)),
-                row("to-cloud, a fresh instance each", &ask(Direction::ToCloud, Instances::Fresh)),
-                row("to-local, a batch of 100 an instance", &ask(Direction::ToLocal, Instances::Shared)),
+                row(
+                    "to-cloud, a batch of 100 an instance (as an outlet asks)",
+                    &ask(Direction::ToCloud, Instances::Shared),
+                ),
+                row(
+                    "to-cloud, a fresh instance each",
+                    &ask(Direction::ToCloud, Instances::Fresh),
+                ),
+                row(
+                    "to-local, a batch of 100 an instance",
+                    &ask(Direction::ToLocal, Instances::Shared),
+                ),
             ]
         }
     };
@@ -83,7 +95,13 @@ fn conflicts(bench: &Workbench, suite: Option<Suite>, rng: &mut Rng) -> Vec<(Cal
             .collect(),
         _ => samples::documents(&bench.info.entity_types)
             .iter()
-            .map(|document| (context("{}", None), Records::default(), samples::conflict(document, rng)))
+            .map(|document| {
+                (
+                    context("{}", None),
+                    Records::default(),
+                    samples::conflict(document, rng),
+                )
+            })
             .collect(),
     }
 }
@@ -145,7 +163,10 @@ mod tests {
     #[test]
     fn a_percentile_is_a_value_that_was_measured() {
         let sorted: Vec<u64> = (1..=200).collect();
-        assert_eq!((at(&sorted, 50), at(&sorted, 99), at(&sorted, 100)), (100, 198, 200));
+        assert_eq!(
+            (at(&sorted, 50), at(&sorted, 99), at(&sorted, 100)),
+            (100, 198, 200)
+        );
         assert_eq!((at(&[7], 50), at(&[], 99)), (7, 0));
     }
 }

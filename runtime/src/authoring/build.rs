@@ -72,7 +72,9 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The module cannot become a component.
-    #[error("what was compiled is no plugin: {0}. Does it export one, with `export_strategy!` or `export_mapper!`?")]
+    #[error(
+        "what was compiled is no plugin: {0}. Does it export one, with `export_strategy!` or `export_mapper!`?"
+    )]
     Component(String),
 }
 

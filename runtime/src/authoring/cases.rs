@@ -195,7 +195,9 @@ impl TryFrom<Fields> for Written {
         match (&fields.body, fields.deleted) {
             (None, false) => Err("a document has a `body`, or `\"deleted\": true`"),
             (Some(_), true) => Err("a deleted document has no `body`"),
-            (Some(body), false) if !body.get().starts_with('{') => Err("a document's `body` is a JSON object"),
+            (Some(body), false) if !body.get().starts_with('{') => {
+                Err("a document's `body` is a JSON object")
+            }
             _ => Ok(Self(fields)),
         }
     }

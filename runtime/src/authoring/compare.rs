@@ -52,7 +52,11 @@ fn walk(path: &str, expected: &str, got: &str, told: &mut Vec<String>) {
         return;
     }
     let path = if path.is_empty() { "the document" } else { path };
-    told.push(format!("{path}: expected {}, got {}", shown(expected), shown(got)));
+    told.push(format!(
+        "{path}: expected {}, got {}",
+        shown(expected),
+        shown(got)
+    ));
 }
 
 fn object(text: &str) -> Option<BTreeMap<String, Box<RawValue>>> {

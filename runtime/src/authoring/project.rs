@@ -20,11 +20,68 @@ const MAX_NAME_BYTES: usize = 64;
 
 /// Names that Rust has for itself; the name of a plugin in Rust is its crate's.
 const RESERVED: [&str; 62] = [
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate", "do",
-    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro",
-    "main", "match", "mod", "move", "mut", "override", "plugin", "priv", "proc_macro", "pub", "ref", "return",
-    "selaras", "selaras_sdk", "self", "static", "std", "struct", "super", "test", "tests", "trait", "true", "try",
-    "type", "typeof", "union", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "main",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "plugin",
+    "priv",
+    "proc_macro",
+    "pub",
+    "ref",
+    "return",
+    "selaras",
+    "selaras_sdk",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "tests",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "union",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
 ];
 
 /// A language that projects are made for.
@@ -202,10 +259,14 @@ fn files(manifest: &Manifest) -> Vec<(String, Vec<u8>)> {
             .into_bytes()
     };
     for part in ["common", &kind.to_string()] {
-        let template = embedded::below(&format!("sdk/templates/{}/{part}", lang.as_str()))
-            .collect::<Vec<_>>();
+        let template =
+            embedded::below(&format!("sdk/templates/{}/{part}", lang.as_str())).collect::<Vec<_>>();
         // A dotted name would act in the tree that it comes from.
-        all.extend(template.into_iter().map(|(path, bytes)| (path.replace("gitignore", ".gitignore"), words(bytes))));
+        all.extend(
+            template
+                .into_iter()
+                .map(|(path, bytes)| (path.replace("gitignore", ".gitignore"), words(bytes))),
+        );
     }
     let mut vendor = |from: &str, to: &str| {
         all.extend(embedded::below(from).map(|(path, bytes)| (format!("{to}/{path}"), bytes.to_vec())));
@@ -213,12 +274,23 @@ fn files(manifest: &Manifest) -> Vec<(String, Vec<u8>)> {
     // The same in every language.
     vendor(&format!("sdk/templates/cases/{kind}"), "cases");
     vendor("wit", "selaras/wit");
+    vendor(
+        "sdk/docs",
+        if *lang == Lang::Rust {
+            "selaras/sdk/docs"
+        } else {
+            "selaras/docs"
+        },
+    );
     match lang {
         Lang::Rust => {
             vendor("sdk/rust", "selaras/sdk/rust");
             // The lock holds the very versions that the SDK is tested with; cargo drops what the plugin does not need.
             for (from, to) in [
-                ("sdk/templates/rust/selaras-sdk.toml", "selaras/sdk/rust/Cargo.toml"),
+                (
+                    "sdk/templates/rust/selaras-sdk.toml",
+                    "selaras/sdk/rust/Cargo.toml",
+                ),
                 ("sdk/README.md", "selaras/sdk/README.md"),
                 ("Cargo.lock", "Cargo.lock"),
             ] {
@@ -270,11 +342,23 @@ mod tests {
             assert!(check_name(name).is_ok(), "{name}");
         }
         let long = "x".repeat(65);
-        for name in ["", "_x", "2m", "Stock", "stock-counts", "a b", "../x", long.as_str()] {
+        for name in [
+            "",
+            "_x",
+            "2m",
+            "Stock",
+            "stock-counts",
+            "a b",
+            "../x",
+            long.as_str(),
+        ] {
             assert!(matches!(check_name(name), Err(ProjectError::Name(_))), "{name}");
         }
         for name in ["cloud_wins", "async", "selaras"] {
-            assert!(matches!(check_name(name), Err(ProjectError::Taken { .. })), "{name}");
+            assert!(
+                matches!(check_name(name), Err(ProjectError::Taken { .. })),
+                "{name}"
+            );
         }
     }
 
@@ -295,11 +379,19 @@ mod tests {
                 };
                 let files = files(&manifest);
                 let has = |wanted: &str| files.iter().any(|(path, _)| path == wanted);
-                for wanted in ["README.md", ".gitignore", "cases/basics.json", "selaras/wit/plugin.wit"] {
+                for wanted in [
+                    "README.md",
+                    ".gitignore",
+                    "cases/basics.json",
+                    "selaras/wit/plugin.wit",
+                ] {
                     assert!(has(wanted), "{lang:?} {kind}: {wanted}");
                 }
                 for (path, bytes) in files.iter().filter(|(path, _)| !path.starts_with("selaras/")) {
-                    assert!(!String::from_utf8_lossy(bytes).contains("{{"), "{lang:?} {kind}: {path}");
+                    assert!(
+                        !String::from_utf8_lossy(bytes).contains("{{"),
+                        "{lang:?} {kind}: {path}"
+                    );
                 }
             }
         }

@@ -118,7 +118,9 @@ impl Tree {
         Some(match text.as_bytes().first()? {
             b'{' => {
                 let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).ok()?;
-                let read = members.into_iter().map(|(name, value)| Some((name, Self::read(value.get())?)));
+                let read = members
+                    .into_iter()
+                    .map(|(name, value)| Some((name, Self::read(value.get())?)));
                 Self::Object(read.collect::<Option<_>>()?)
             }
             b'[' => {

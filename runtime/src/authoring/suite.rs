@@ -112,9 +112,11 @@ fn against_verdict<Q>(posed: &Posed<Q, ExpectedVerdict>, got: &Result<Verdict, F
         ExpectedVerdict::Merge(_) => "merge",
         ExpectedVerdict::Delete => "delete",
         ExpectedVerdict::Defer => "defer",
-        ExpectedVerdict::Error(error) => return against_error(error, got.as_ref().err(), || {
-            got.as_ref().map_or("", |verdict| verdict_words(verdict).0)
-        }),
+        ExpectedVerdict::Error(error) => {
+            return against_error(error, got.as_ref().err(), || {
+                got.as_ref().map_or("", |verdict| verdict_words(verdict).0)
+            });
+        }
     };
     let verdict = match got {
         Ok(verdict) => verdict,
@@ -130,10 +132,7 @@ fn against_verdict<Q>(posed: &Posed<Q, ExpectedVerdict>, got: &Result<Verdict, F
     if let Some(reason) = &posed.reason
         && *reason != verdict.reason
     {
-        told.push(format!(
-            "reason: expected `{reason}`, got `{}`",
-            verdict.reason
-        ));
+        told.push(format!("reason: expected `{reason}`, got `{}`", verdict.reason));
     }
     told
 }

@@ -135,11 +135,7 @@ pub fn run(command: Command, config: impl FnOnce() -> anyhow::Result<Config>) ->
         Command::New { name, kind, lang } => new::run(name, kind.into(), lang.into()),
         Command::Build { dir, out } => build::run(&dir, out.as_deref()),
         Command::Check { file, grants } => check::run(&file, grants.large),
-        Command::Test {
-            file,
-            cases,
-            grants,
-        } => test::run(&file, &cases, grants.large),
+        Command::Test { file, cases, grants } => test::run(&file, &cases, grants.large),
         Command::Bench {
             file,
             cases,

@@ -54,7 +54,7 @@ impl Default for Limits {
 
 /// Core instances, tables and memories that one component may be composed of. They only size the pool's address
 /// space; the sum of the bytes is what is limited.
-pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
+pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 /// See [`CORE_INSTANCES_PER_COMPONENT`].
 pub(super) const TABLES_PER_COMPONENT: u32 = 16;
 /// See [`CORE_INSTANCES_PER_COMPONENT`].

@@ -20,14 +20,26 @@ pub(super) fn module(dir: &Path, manifest: &Manifest) -> Result<PathBuf, BuildEr
     fs::create_dir_all(dir.join("build")).map_err(unusable(dir))?;
     let module = Path::new("build").join(format!("{}.module.wasm", manifest.name));
     let clang = env::var_os("CLANG").map(PathBuf::from);
-    let install = "install clang and lld, e.g. `apt-get install clang lld`; CLANG names another one".to_owned();
+    let install =
+        "install clang and lld, e.g. `apt-get install clang lld`; CLANG names another one".to_owned();
     Tool::find("clang", clang.as_slice(), install).run(dir, |command| {
         command
-            .args(["--target=wasm32-unknown-unknown", "-std=c11", "-Os", "-Wall", "-Wextra"])
+            .args([
+                "--target=wasm32-unknown-unknown",
+                "-std=c11",
+                "-Os",
+                "-Wall",
+                "-Wextra",
+            ])
             .args(["-ffreestanding", "-nostdlib", "-mbulk-memory"])
             .args(["-isystem", "selaras/c/include", "-I", "selaras/c"])
             .arg(format!("-DSELARAS_{}", kind.to_uppercase()))
-            .args(["-Wl,--no-entry", "-Wl,--strip-debug", "-Wl,-z,stack-size=65536", "-Wl,--stack-first"])
+            .args([
+                "-Wl,--no-entry",
+                "-Wl,--strip-debug",
+                "-Wl,-z,stack-size=65536",
+                "-Wl,--stack-first",
+            ])
             .args(&sources)
             .arg(format!("selaras/c/{kind}_plugin_component_type.o"))
             .arg("-o")
@@ -42,7 +54,10 @@ fn sources(dir: &Path, folder: &str) -> Result<Vec<PathBuf>, BuildError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(&path).map_err(unusable(&path))? {
         let name = entry.map_err(unusable(&path))?.file_name();
-        if Path::new(&name).extension().is_some_and(|extension| extension == "c") {
+        if Path::new(&name)
+            .extension()
+            .is_some_and(|extension| extension == "c")
+        {
             found.push(Path::new(folder).join(name));
         }
     }

@@ -29,7 +29,10 @@ impl Tool {
     pub(super) fn run(&self, dir: &Path, prepare: impl FnOnce(&mut Command)) -> Result<String, BuildError> {
         let tool = self.program.display().to_string();
         let mut command = Command::new(&self.program);
-        command.current_dir(dir).stdin(Stdio::null()).stderr(Stdio::inherit());
+        command
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit());
         prepare(&mut command);
         let answer = command.output().map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => BuildError::Missing {

@@ -15,7 +15,11 @@ use crate::plugin::{Case, Document};
 pub(super) fn lost(case: &Case, merged: &str, path: &str) -> (bool, Option<String>) {
     let sums = amounts(merged, path);
     let of = |side: Option<&Document>| side.map(|side| amounts(&side.body, path)).unwrap_or_default();
-    let (base, local, cloud) = (of(case.base.as_ref()), of(Some(&case.local)), of(Some(&case.cloud)));
+    let (base, local, cloud) = (
+        of(case.base.as_ref()),
+        of(Some(&case.local)),
+        of(Some(&case.cloud)),
+    );
     for (place, amount) in &sums {
         let sides = [local.get(place), cloud.get(place), base.get(place)];
         let own = sides.into_iter().flatten().any(|side| same_number(side, amount));
@@ -138,7 +142,11 @@ mod tests {
     fn an_amount_of_a_side_or_of_both_changes_together_is_kept() {
         let case = case(r#"{"t":10.00}"#, r#"{"t":9.75}"#, r#"{"t":12.5}"#);
         for kept in ["9.75", "12.50", "10", "12.25"] {
-            assert_eq!(lost(&case, &format!(r#"{{"t":{kept}}}"#), "t"), (true, None), "{kept}");
+            assert_eq!(
+                lost(&case, &format!(r#"{{"t":{kept}}}"#), "t"),
+                (true, None),
+                "{kept}"
+            );
         }
         for wrong in ["12.3", "12.249999999999998", "-12.25"] {
             let (shown, problem) = lost(&case, &format!(r#"{{"t":{wrong}}}"#), "t");

@@ -145,8 +145,13 @@ impl<'a> Laws<'a> {
         for (n, (case, trial)) in round.cases.iter().zip(&trials).enumerate() {
             self.answers
                 .count(unfair(trial).map(|failure| about(case, [format!("answered: {failure}")])));
-            let others = [("asked in the other order", &turned[n]), ("asked in one instance", &together[n])];
-            let differs = others.into_iter().find(|(_, other)| other.outcome != trial.outcome);
+            let others = [
+                ("asked in the other order", &turned[n]),
+                ("asked in one instance", &together[n]),
+            ];
+            let differs = others
+                .into_iter()
+                .find(|(_, other)| other.outcome != trial.outcome);
             self.same.count(differs.map(|(how, other)| {
                 let lines = [
                     format!("answered: {}", answer(&trial.outcome)),
@@ -187,9 +192,10 @@ impl<'a> Laws<'a> {
         // What a lookup answered is known too.
         known.extend(looked_up(trial));
         let invented = ids(merged).into_iter().find(|(_, value)| !known.contains(value));
-        self.ids.count(invented.map(|(name, value)| {
-            about(case, [shown(), format!("{name} {value} is on neither side")])
-        }));
+        self.ids.count(
+            invented
+                .map(|(name, value)| about(case, [shown(), format!("{name} {value} is on neither side")])),
+        );
         for path in &self.wanted.money {
             let (there, problem) = money::lost(case, merged, path);
             if there {
@@ -215,11 +221,22 @@ impl<'a> Laws<'a> {
             .decide(&round.cx, vec![next.clone()], lookup, Instances::Fresh);
         let again = asked.pop().expect("invariant: one answer each");
         let kept = match &again.outcome {
-            Ok(verdict) => matches!(stands(&next, verdict), Stands::Document(body) if same_json(body, merged)),
+            Ok(verdict) => {
+                matches!(stands(&next, verdict), Stands::Document(body) if same_json(body, merged))
+            }
             Err(_) => false,
         };
         self.again.count((!kept).then(|| {
-            about(case, [shown(), format!("asked about the merge and the same cloud's document: {}", answer(&again.outcome))])
+            about(
+                case,
+                [
+                    shown(),
+                    format!(
+                        "asked about the merge and the same cloud's document: {}",
+                        answer(&again.outcome)
+                    ),
+                ],
+            )
         }));
     }
 
@@ -246,7 +263,8 @@ fn looked_up(trial: &Trial<Verdict>) -> Vec<String> {
     for lookup in &trial.lookups {
         match lookup {
             Answer::Get {
-                answer: Some(document), ..
+                answer: Some(document),
+                ..
             } => known.extend(ids(&document.body).into_iter().map(|(_, value)| value)),
             Answer::LocalId { answer: Some(id), .. } | Answer::CloudId { answer: Some(id), .. } => {
                 known.push(selaras_core::json::quote(id));
@@ -317,7 +335,10 @@ fn about<const N: usize>(case: &Case, lines: [String; N]) -> Vec<String> {
     let side = |name: &str, document: Option<&Document>| {
         let text = document.map_or("none", |document| &document.body);
         let stamp = document.and_then(|document| document.modified_ms);
-        format!("{name}: {text}{}", stamp.map_or(String::new(), |ms| format!(" at {ms}")))
+        format!(
+            "{name}: {text}{}",
+            stamp.map_or(String::new(), |ms| format!(" at {ms}"))
+        )
     };
     let sides = [
         side("base", case.base.as_ref()),

@@ -23,7 +23,10 @@ pub fn run(file: &Path, cases: &[PathBuf], calls: usize, large: bool) -> anyhow:
         bytes(bench.bytes as u64),
         time(bench.admitted_us)
     );
-    println!("{:<56} {:>7} {:>9} {:>9} {:>9} {:>13} {:>9}", "", "CALLS", "P50", "P99", "MAX", "FUEL P50", "MEMORY");
+    println!(
+        "{:<56} {:>7} {:>9} {:>9} {:>9} {:>13} {:>9}",
+        "", "CALLS", "P50", "P99", "MAX", "FUEL P50", "MEMORY"
+    );
     let measured = measure(&bench, suite, calls);
     let mut answered = true;
     for row in &measured.rows {

@@ -15,7 +15,9 @@ pub fn run(dir: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     println!("built {}, {}", built.file.display(), bytes(built.bytes));
     let large = built.manifest.lang == Lang::Python;
     if large {
-        println!("a component with Python in it: `--large` to the other commands, and the `large` grant to install it");
+        println!(
+            "a component with Python in it: `--large` to the other commands, and the `large` grant to install it"
+        );
     }
     check::run(&built.file, large)
 }

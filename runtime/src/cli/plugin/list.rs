@@ -34,7 +34,10 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
                 ..
             } = info;
             let (name, digest) = (&plugin.name, &digest[..12]);
-            println!("{name:<16} {:<9} {version:<9} {digest:<12} {description}", kind.to_string());
+            println!(
+                "{name:<16} {:<9} {version:<9} {digest:<12} {description}",
+                kind.to_string()
+            );
         }
     }
     for (name, problem) in &problems {

@@ -13,7 +13,11 @@ pub fn run(name: String, kind: Kind, lang: Lang) -> anyhow::Result<ExitCode> {
     let manifest = Manifest { name, kind, lang };
     let dir = create(Path::new("."), &manifest)?;
     let name = &manifest.name;
-    println!("A {kind} in {} is in {}. Go on with:\n", word(lang), dir.display());
+    println!(
+        "A {kind} in {} is in {}. Go on with:\n",
+        word(lang),
+        dir.display()
+    );
     println!("  cd {name}");
     match lang {
         Lang::Js => println!("  npm install"),
@@ -25,7 +29,10 @@ pub fn run(name: String, kind: Kind, lang: Lang) -> anyhow::Result<ExitCode> {
     println!("  selaras plugin build");
     println!("  selaras plugin test{large} {name}.wasm cases/*.json");
     println!("  selaras plugin laws{large} {name}.wasm cases/*.json");
-    println!("\n{} says where to write what.", Path::new(name).join("README.md").display());
+    println!(
+        "\n{} says where to write what.",
+        Path::new(name).join("README.md").display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 

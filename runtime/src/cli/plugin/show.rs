@@ -41,7 +41,10 @@ mod tests {
 
     #[test]
     fn sizes_times_and_counts_are_rounded_for_reading() {
-        assert_eq!((bytes(1023).as_str(), bytes(1536).as_str()), ("1023 bytes", "1.5 KiB"));
+        assert_eq!(
+            (bytes(1023).as_str(), bytes(1536).as_str()),
+            ("1023 bytes", "1.5 KiB")
+        );
         assert_eq!(bytes(18_393_713), "17.5 MiB");
         assert_eq!((time(999).as_str(), time(1_250).as_str()), ("999 µs", "1.2 ms"));
         assert_eq!((count(7).as_str(), count(1_234_567).as_str()), ("7", "1,234,567"));

@@ -15,7 +15,11 @@ pub fn run(file: &Path, cases: &[PathBuf], large: bool) -> anyhow::Result<ExitCo
     let all = run_suite(&bench, suite);
     let width = all.iter().map(|ran| ran.name.chars().count()).max().unwrap_or(0);
     for ran in &all {
-        let mark = if ran.differences.is_empty() { "ok  " } else { "FAIL" };
+        let mark = if ran.differences.is_empty() {
+            "ok  "
+        } else {
+            "FAIL"
+        };
         println!(
             "{mark} {:<width$}  {:<10}  {:>8}  {:>13} fuel  {:>8}",
             ran.name,
