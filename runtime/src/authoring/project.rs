@@ -3,86 +3,20 @@
 //! A project stands alone: the interface and the SDK are in its folder `selaras`, so that it builds anywhere with nothing
 //! but its language's own tools.
 
+mod name;
+
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
+use self::name::MAX_NAME_BYTES;
+pub use self::name::is_taken;
 use super::embedded;
 use crate::plugin::Kind;
-use crate::plugin::bundle::BUNDLE;
 
 /// The file that says what a project is.
 const MANIFEST: &str = "selaras-plugin.json";
-
-/// As long as the gate takes a name.
-const MAX_NAME_BYTES: usize = 64;
-
-/// Names that Rust has for itself; the name of a plugin in Rust is its crate's.
-const RESERVED: [&str; 62] = [
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "loop",
-    "macro",
-    "main",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "plugin",
-    "priv",
-    "proc_macro",
-    "pub",
-    "ref",
-    "return",
-    "selaras",
-    "selaras_sdk",
-    "self",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "tests",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "union",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-];
 
 /// A language that projects are made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,15 +120,9 @@ impl Manifest {
         })?;
         let manifest: Self =
             serde_json::from_str(&text).map_err(|source| ProjectError::Manifest { path, source })?;
-        check_name(&manifest.name)?;
+        name::check(&manifest.name)?;
         Ok(manifest)
     }
-}
-
-/// Whether a plugin of this name comes with the binary, so that no other can be installed under it.
-#[must_use]
-pub fn is_taken(name: &str) -> bool {
-    BUNDLE.iter().any(|(taken, _)| *taken == name)
 }
 
 /// Makes the folder `parent/NAME` with a project that builds and passes its cases. Returns the folder.
@@ -202,7 +130,7 @@ pub fn is_taken(name: &str) -> bool {
 /// # Errors
 /// When the name cannot be had or something of it is there; what was written is then removed again.
 pub fn create(parent: &Path, manifest: &Manifest) -> Result<PathBuf, ProjectError> {
-    check_name(&manifest.name)?;
+    name::check(&manifest.name)?;
     let dir = parent.join(&manifest.name);
     match fs::create_dir(&dir) {
         Ok(()) => {}
@@ -219,30 +147,13 @@ pub fn create(parent: &Path, manifest: &Manifest) -> Result<PathBuf, ProjectErro
     written.map(|()| dir)
 }
 
-fn check_name(name: &str) -> Result<(), ProjectError> {
-    let fits = name.len() <= MAX_NAME_BYTES
-        && name.starts_with(|char: char| char.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-    let taken = |why| ProjectError::Taken {
-        name: name.to_owned(),
-        why,
-    };
-    if !fits {
-        Err(ProjectError::Name(name.to_owned()))
-    } else if is_taken(name) {
-        Err(taken("the plugin of that name comes with Selaras"))
-    } else if RESERVED.contains(&name) {
-        Err(taken("it is a word of the languages that plugins are written in"))
-    } else {
-        Ok(())
-    }
-}
-
 /// Everything a new project has, by its path in it.
 fn files(manifest: &Manifest) -> Vec<(String, Vec<u8>)> {
-    let Manifest { name, kind, lang } = manifest;
+    let Manifest {
+        name: own,
+        kind,
+        lang,
+    } = manifest;
     let mut all = vec![(
         MANIFEST.to_owned(),
         format!(
@@ -253,8 +164,8 @@ fn files(manifest: &Manifest) -> Vec<(String, Vec<u8>)> {
     )];
     let words = |bytes: &[u8]| {
         String::from_utf8_lossy(bytes)
-            .replace("{{name}}", name)
-            .replace("{{Name}}", &camel(name))
+            .replace("{{name}}", own)
+            .replace("{{Name}}", &name::camel(own))
             .replace("{{kind}}", &kind.to_string())
             .into_bytes()
     };
@@ -307,18 +218,6 @@ fn files(manifest: &Manifest) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// `stock_counts` as a type's name: `StockCounts`.
-fn camel(name: &str) -> String {
-    let mut parts = name.split('_').filter(|part| !part.is_empty());
-    let mut camel = String::with_capacity(name.len());
-    for part in &mut parts {
-        let (first, rest) = part.split_at(1);
-        camel.push_str(&first.to_ascii_uppercase());
-        camel.push_str(rest);
-    }
-    camel
-}
-
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ProjectError> {
     let write = || {
         if let Some(folder) = path.parent() {
@@ -335,38 +234,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), ProjectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_one_that_every_language_and_the_gate_take() {
-        for name in ["stock_counts", "a", "m2"] {
-            assert!(check_name(name).is_ok(), "{name}");
-        }
-        let long = "x".repeat(65);
-        for name in [
-            "",
-            "_x",
-            "2m",
-            "Stock",
-            "stock-counts",
-            "a b",
-            "../x",
-            long.as_str(),
-        ] {
-            assert!(matches!(check_name(name), Err(ProjectError::Name(_))), "{name}");
-        }
-        for name in ["cloud_wins", "async", "selaras"] {
-            assert!(
-                matches!(check_name(name), Err(ProjectError::Taken { .. })),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_type_is_named_after_the_plugin() {
-        assert_eq!(camel("stock_counts"), "StockCounts");
-        assert_eq!(camel("a__b2_"), "AB2");
-    }
 
     #[test]
     fn every_kind_in_every_language_has_a_source_cases_and_no_placeholder_left() {

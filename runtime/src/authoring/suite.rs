@@ -53,10 +53,13 @@ pub fn run(bench: &Workbench, suite: Suite) -> Vec<Ran> {
     }
 }
 
+/// What of an answer differs from the expected one.
+type Against<Q, E, T> = fn(&Posed<Q, E>, &Result<T, Failure>) -> Vec<String>;
+
 fn ran<Q, E, T>(
     posed: &Posed<Q, E>,
     mut asked: Vec<Trial<T>>,
-    against: fn(&Posed<Q, E>, &Result<T, Failure>) -> Vec<String>,
+    against: Against<Q, E, T>,
     words: fn(&T) -> (&'static str, &str),
 ) -> Ran {
     let trial = asked.pop().expect("invariant: one answer each");

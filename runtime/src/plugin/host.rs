@@ -21,8 +21,7 @@ use super::registry::{PluginStatus, Registry, Source};
 use super::shape::Kind;
 use super::threads::Threads;
 use super::ticker::Ticker;
-use super::trial::{Instances, Trial};
-use super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped, Verdict};
+use super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped};
 
 /// Components that pass the gate at the same time: an outlet box has two cores.
 const GATES: usize = 2;
@@ -269,45 +268,6 @@ impl Host {
             .unwrap_or_else(|failure| Decided::without(name, failure))
     }
 
-    /// Asks a strategy about several conflicts for those who try it out; see [`Trial`]. One answer each, in order.
-    pub async fn try_strategy(
-        &self,
-        name: &str,
-        cx: CallContext,
-        cases: Vec<Case>,
-        lookup: Arc<dyn Lookup>,
-        instances: Instances,
-    ) -> Vec<Trial<Verdict>> {
-        let count = cases.len();
-        let all = |failure: Failure| vec![Trial::without(failure); count];
-        let Some(plugin) = self.0.registry.find(name) else {
-            return all(no_plugin(name));
-        };
-        let machine = self.0.machine.clone();
-        let ask = move || machine.try_strategy(&plugin, &cx, &cases, &lookup, instances);
-        self.on_a_thread(ask).await.unwrap_or_else(all)
-    }
-
-    /// Translates several documents for those who try a mapper out; see [`Trial`]. One answer each, in order.
-    pub async fn try_mapper(
-        &self,
-        name: &str,
-        direction: Direction,
-        cx: CallContext,
-        documents: Vec<Document>,
-        lookup: Arc<dyn Lookup>,
-        instances: Instances,
-    ) -> Vec<Trial<Mapped>> {
-        let count = documents.len();
-        let all = |failure: Failure| vec![Trial::without(failure); count];
-        let Some(plugin) = self.0.registry.find(name) else {
-            return all(no_plugin(name));
-        };
-        let machine = self.0.machine.clone();
-        let ask = move || machine.try_mapper(&plugin, direction, &cx, &documents, &lookup, instances);
-        self.on_a_thread(ask).await.unwrap_or_else(all)
-    }
-
     /// What a plugin says of settings that it cannot use, asked on a sample. None: nothing, or there is no such plugin.
     pub async fn settings_problem(&self, name: &str, settings: Arc<str>) -> Option<Failure> {
         let plugin = self.0.registry.find(name)?;
@@ -351,7 +311,13 @@ impl Host {
         self.0.machine.ticker.is_asleep()
     }
 
-    async fn on_a_thread<T: Send + 'static>(
+    /// The active plugin of this name, and what its calls run on.
+    pub(super) fn found(&self, name: &str) -> Result<(Arc<Plugin>, Arc<Machine>), Failure> {
+        let plugin = self.0.registry.find(name).ok_or_else(|| no_plugin(name))?;
+        Ok((plugin, self.0.machine.clone()))
+    }
+
+    pub(super) async fn on_a_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {

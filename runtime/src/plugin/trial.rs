@@ -8,6 +8,8 @@ use super::bindings::strategy::StrategyPluginPre;
 use super::call::{Asked, Door, Machine, Plugin, call_failure, guarded, not_a, start_failure, used};
 use super::convert;
 use super::error::Failure;
+use super::guest::Guest;
+use super::host::Host;
 use super::map::Question;
 use super::shape::Kind;
 use super::ticker::ticks;
@@ -53,6 +55,49 @@ impl<T> Trial<T> {
             memory_bytes: asked.traces.memory_bytes,
             lookups: asked.traces.lookups,
             log: asked.traces.log,
+        }
+    }
+}
+
+impl Host {
+    /// Asks a strategy about several conflicts. One answer each, in order.
+    pub async fn try_strategy(
+        &self,
+        name: &str,
+        cx: CallContext,
+        cases: Vec<Case>,
+        lookup: Arc<dyn Lookup>,
+        instances: Instances,
+    ) -> Vec<Trial<Verdict>> {
+        let count = cases.len();
+        let all = |failure: Failure| vec![Trial::without(failure); count];
+        match self.found(name) {
+            Err(failure) => all(failure),
+            Ok((plugin, machine)) => {
+                let ask = move || machine.try_strategy(&plugin, &cx, &cases, &lookup, instances);
+                self.on_a_thread(ask).await.unwrap_or_else(all)
+            }
+        }
+    }
+
+    /// Has a mapper translate several documents. One answer each, in order.
+    pub async fn try_mapper(
+        &self,
+        name: &str,
+        direction: Direction,
+        cx: CallContext,
+        documents: Vec<Document>,
+        lookup: Arc<dyn Lookup>,
+        instances: Instances,
+    ) -> Vec<Trial<Mapped>> {
+        let count = documents.len();
+        let all = |failure: Failure| vec![Trial::without(failure); count];
+        match self.found(name) {
+            Err(failure) => all(failure),
+            Ok((plugin, machine)) => {
+                let ask = move || machine.try_mapper(&plugin, direction, &cx, &documents, &lookup, instances);
+                self.on_a_thread(ask).await.unwrap_or_else(all)
+            }
         }
     }
 }
@@ -125,7 +170,7 @@ impl Machine {
     /// Panics pass through.
     fn ask_together(
         &self,
-        pre: &StrategyPluginPre<super::guest::Guest>,
+        pre: &StrategyPluginPre<Guest>,
         cx: &CallContext,
         cases: &[Case],
         lookup: &Arc<dyn Lookup>,

@@ -53,11 +53,11 @@ pub(super) fn lost(case: &Case, merged: &str, path: &str) -> (bool, Option<Strin
 /// known by its `id` where it has one.
 fn amounts(text: &str, path: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    collect(text, path, String::new(), &mut found);
+    collect(text, path, "", &mut found);
     found
 }
 
-fn collect(text: &str, path: &str, place: String, found: &mut BTreeMap<String, String>) {
+fn collect(text: &str, path: &str, place: &str, found: &mut BTreeMap<String, String>) {
     if text.trim_start().starts_with('[') {
         let elements: Vec<Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
         for (n, element) in elements.iter().enumerate() {
@@ -65,7 +65,7 @@ fn collect(text: &str, path: &str, place: String, found: &mut BTreeMap<String, S
                 .ok()
                 .and_then(|doc| doc.get("id").map(str::to_owned));
             let name = id.unwrap_or_else(|| n.to_string());
-            collect(element.get(), path, format!("{place}[{name}]"), found);
+            collect(element.get(), path, &format!("{place}[{name}]"), found);
         }
         return;
     }
@@ -80,7 +80,7 @@ fn collect(text: &str, path: &str, place: String, found: &mut BTreeMap<String, S
         format!("{place}.{name}")
     };
     match rest {
-        Some(rest) => collect(value, rest, place, found),
+        Some(rest) => collect(value, rest, &place, found),
         None if value.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
             found.insert(place, value.to_owned());
         }
