@@ -5,9 +5,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
 ARGS ?=
+SEEDS ?=
+SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-crash lint bench wasm-target sdk-tools clean
+.PHONY: help demo build test test-crash sim lint bench wasm-target sdk-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +26,9 @@ test: wasm-target sdk-tools ## everything that checks the project (offline once 
 test-crash: wasm-target ## the long form: 30 power cuts, 100 kills, 20 damages of each kind (SELARAS_CUTS, SELARAS_KILLS, SELARAS_DAMAGES, SELARAS_SEED)
 	SELARAS_CUTS=$${SELARAS_CUTS:-30} SELARAS_KILLS=$${SELARAS_KILLS:-100} SELARAS_DAMAGES=$${SELARAS_DAMAGES:-20} \
 	$(CARGO) test --locked -p selaras --test it -- --nocapture crash:: damage:: disk_full::
+
+sim: wasm-target ## the simulation, as long as wanted (SEEDS=20000), from a seed on (SEED=7), or one with its trace (SEEDS=1 SEED=7)
+	SELARAS_SEEDS=$(SEEDS) SELARAS_SEED=$(SEED) $(CARGO) test --locked -p selaras --test sim -- --nocapture every_promise
 
 lint: wasm-target ## formatting, clippy, links in the docs, licences and sources of what we depend on
 	$(CARGO) fmt --all --check

@@ -7,9 +7,10 @@ mod plugins;
 mod restore;
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::cloud::Client;
 use crate::config::Config;
 use crate::control;
-use crate::engine::{Engine, Parts, first_admin, has_users};
+use crate::engine::{Engine, FirstAdmin, Parts, first_admin, has_users};
 use crate::http;
 use crate::plugin::{Host, HostConfig, Limits};
 use crate::store::rows::Rows;
@@ -34,6 +35,8 @@ pub struct App {
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
     tidier: JoinHandle<()>,
+    parked: JoinHandle<()>,
+    sessions: JoinHandle<()>,
     backups: JoinHandle<()>,
     control: JoinHandle<()>,
     host: Host,
@@ -67,6 +70,7 @@ impl App {
             plugin_problems,
             clock: clock.clone(),
             defaults: config.defaults.clone(),
+            connect: Arc::new(Client::new),
             backups: config.backups.clone(),
             shutdown: shutdown.clone(),
         })
@@ -82,10 +86,12 @@ impl App {
             Some(secret) => secret.expose().as_bytes().to_vec(),
             None => files::secret(&dir.join("jwt-secret"), &*clock)?.to_vec(),
         };
+        let previous = config.jwt_secret_previous.iter();
+        let previous = previous.map(|secret| secret.expose().as_bytes().to_vec());
         let app = http::App::new(
             engine.clone(),
             http::Settings {
-                jwt_secret,
+                jwt_secrets: std::iter::once(jwt_secret).chain(previous).collect(),
                 install_id: store.feed_epoch(),
                 webhook_secrets: config
                     .webhook_secrets
@@ -100,6 +106,8 @@ impl App {
         let address = server.local_addr();
         let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
         let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
+        let parked = tokio::spawn(engine.clone().mind_parked(shutdown.clone()));
+        let sessions = tokio::spawn(engine.clone().mind_sessions(shutdown.clone()));
         let backups = tokio::spawn(engine.clone().keep_backups(shutdown.clone()));
         let scheduler = tokio::spawn(engine.schedule(shutdown.clone()));
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
@@ -109,6 +117,8 @@ impl App {
             server,
             scheduler,
             tidier,
+            parked,
+            sessions,
             backups,
             control,
             host,
@@ -142,6 +152,8 @@ impl App {
         }
         self.scheduler.await.context("the scheduler's task died")?;
         self.tidier.await.context("the tidier's task died")?;
+        self.parked.await.context("the task of what is parked died")?;
+        self.sessions.await.context("the task of the sessions died")?;
         self.control.await.context("the control socket's task died")?;
         self.backups.await.context("the task of the backups died")?;
         let (host, store) = (self.host, self.store);
@@ -243,10 +255,14 @@ async fn admin(
     engine: &Engine,
 ) -> anyhow::Result<()> {
     let rows = Rows::new(store);
+    let path = config.data_dir.join("initial-admin-password");
     if has_users(&rows)? {
+        // Once nobody has to change a password any more, it opens nothing.
+        if path.exists() && !engine.users()?.iter().any(|user| user.must_change_password) {
+            std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
+        }
         return Ok(());
     }
-    let path = config.data_dir.join("initial-admin-password");
     let password = match &config.admin_password {
         Some(password) => {
             if password.expose().chars().count() < 8 {
@@ -264,6 +280,15 @@ async fn admin(
     };
     let mut salt = [0; 16];
     clock.fill(&mut salt);
-    first_admin(&rows, engine.new_ulid(), &config.admin_username, &password, &salt).await?;
+    let first = FirstAdmin {
+        id: engine.new_ulid(),
+        username: &config.admin_username,
+        password: &password,
+        // What a machine made and wrote to a file is for the first login.
+        must_change_password: config.admin_password.is_none(),
+        salt,
+        now: engine.now(),
+    };
+    first_admin(&rows, first).await?;
     Ok(())
 }

@@ -16,12 +16,16 @@ mod send;
 #[cfg(test)]
 mod testing;
 mod traffic;
+mod transport;
+mod wire;
 
 pub use address::{BaseUrl, UrlError, check_url};
 pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
-pub use client::{ApiKey, Client, CloudConfig, SetupError, plain_client};
+pub use client::{ApiKey, Client, CloudConfig, SetupError};
 pub use error::LinkError;
-pub use page::{Collection, Element, Page};
+pub use page::{Collection, Element, Page, Unreadable, read_again};
 pub use send::{Answer, Timing};
-pub use traffic::{Carried, Traffic};
+pub use traffic::{Carried, Tally, Traffic};
+pub use transport::{Exchange, Request, Response, Transport};
+pub use wire::plain_client;

@@ -54,6 +54,8 @@ pub struct Config {
     pub webhook_secrets: Vec<Secret>,
     /// Signs login tokens; none: one is made and kept in the data directory.
     pub jwt_secret: Option<Secret>,
+    /// What they were signed with before; such tokens still hold.
+    pub jwt_secret_previous: Option<Secret>,
     /// The first admin's name.
     pub admin_username: String,
     /// The first admin's password; none: a random one is written to the data directory.
@@ -152,7 +154,8 @@ impl Reader<'_> {
             listen,
             defaults,
             webhook_secrets: self.webhook_secrets(),
-            jwt_secret: self.jwt_secret(),
+            jwt_secret: self.jwt_secret("JWT_SECRET"),
+            jwt_secret_previous: self.jwt_secret("JWT_SECRET_PREVIOUS"),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             admin_password: self.admin_password(),
             space: self.space(),
@@ -255,11 +258,11 @@ impl Reader<'_> {
         [current, previous].into_iter().flatten().map(Secret).collect()
     }
 
-    fn jwt_secret(&mut self) -> Option<Secret> {
-        let secret = self.text("JWT_SECRET")?;
+    fn jwt_secret(&mut self, variable: &str) -> Option<Secret> {
+        let secret = self.text(variable)?;
         if secret.len() < 32 {
             self.problem(
-                "JWT_SECRET",
+                variable,
                 "at least 32 bytes; unset it and one is made and kept in the data directory",
             );
         }
@@ -400,6 +403,7 @@ mod tests {
             ("BACKUP_INTERVAL_HOURS", "often"),
             ("BACKUP_KEEP", "0"),
             ("JWT_SECRET", "short"),
+            ("JWT_SECRET_PREVIOUS", "short"),
             ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),
             ("TLS_CERT", "cert.pem"),

@@ -18,11 +18,14 @@ mod import;
 mod inflow;
 mod intake;
 mod link;
+mod parked;
+mod parking;
 mod plan;
 mod plugins;
 mod progress;
 mod pull;
 mod push;
+mod push_one;
 mod queue;
 mod rate;
 mod resolve;
@@ -44,7 +47,8 @@ mod tx;
 mod view;
 
 use crate::clock::Clock;
-use crate::engine::accounts::Accounts;
+use crate::cloud::{Client, CloudConfig, SetupError};
+use crate::engine::accounts::{Accounts, Sessions};
 use crate::engine::api::{BackupPolicy, PluginView, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
 use crate::engine::broadcast::Broadcasts;
@@ -64,12 +68,15 @@ use selaras_core::stamp::Millis;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use accounts::{first_admin, has_users};
+pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users};
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
+
+/// Makes a client of a cloud.
+pub type Connect = Arc<dyn Fn(CloudConfig, Arc<dyn Clock>) -> Result<Client, SetupError> + Send + Sync>;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -83,6 +90,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What the environment says of the outlet.
     pub defaults: Defaults,
+    /// How a client of a cloud is made: [`Client::new`], or one over another network.
+    pub connect: Connect,
     /// Which backups are made.
     pub backups: BackupPolicy,
     /// Ends waits and runs.
@@ -103,7 +112,9 @@ struct Inner {
     settings: RwLock<Arc<Settings>>,
     /// One change of the settings at a time.
     configuring: Arc<tokio::sync::Mutex<()>>,
+    connect: Connect,
     accounts: Accounts,
+    sessions: Sessions,
     link: Mutex<Link>,
     rate: Rate,
     /// Whose turn it is in the next batch.
@@ -122,6 +133,8 @@ struct Inner {
     resync: resync::Resync,
     tidying: retention::Tidying,
     broadcasts: Broadcasts,
+    /// Wakes who tries parked documents again: a plugin or what is bound to it changed.
+    reconsider: Notify,
     backups: Backups,
     /// One simulation at a time.
     simulating: tokio::sync::Mutex<()>,
@@ -161,9 +174,8 @@ impl Engine {
         let success_at: Option<Millis> = rows.meta("last_sync_at")?;
         let stored: Option<StoredOutlet> = rows.meta(configure::OUTLET)?;
         let sync = rows.meta(configure::SYNC)?.unwrap_or_default();
-        let settings = Settings::build(parts.defaults, stored, sync, bindings(&rows)?, &|config| {
-            configure::connect(config, parts.clock.clone())
-        });
+        let connect = configure::connector(parts.connect.clone(), parts.clock.clone());
+        let settings = Settings::build(parts.defaults, stored, sync, bindings(&rows)?, &connect);
         let rate = Rate::stored(
             &rows,
             settings.sync.requests_per_minute,
@@ -177,6 +189,7 @@ impl Engine {
         let rewound = rewind::stored(&rows)?;
         let resync = resync::Resync::stored(&rows)?;
         let tidying = retention::Tidying::stored(&rows)?;
+        let sessions = Sessions::stored(&rows, parts.clock.mono_ms())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 rows,
@@ -185,7 +198,9 @@ impl Engine {
                 time: Arc::new(Time::new(parts.clock, offset, boots)),
                 settings: RwLock::new(Arc::new(settings)),
                 configuring: Arc::default(),
+                connect: parts.connect,
                 accounts: Accounts::new(&salt),
+                sessions,
                 link: Mutex::new(Link::default()),
                 rate,
                 turns: Mutex::default(),
@@ -203,6 +218,7 @@ impl Engine {
                 resync,
                 tidying,
                 broadcasts: Broadcasts::default(),
+                reconsider: Notify::new(),
                 backups: Backups::new(parts.backups),
                 simulating: tokio::sync::Mutex::default(),
                 shutdown: parts.shutdown,

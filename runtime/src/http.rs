@@ -38,8 +38,8 @@ use tower::Service;
 
 /// What the HTTP face is told at start.
 pub struct Settings {
-    /// Signs login tokens; at least 32 bytes.
-    pub jwt_secret: Vec<u8>,
+    /// What login tokens are signed with, at least 32 bytes; then, while it is rotated, what they were signed with.
+    pub jwt_secrets: Vec<Vec<u8>>,
     /// This installation's id, the audience of its tokens.
     pub install_id: String,
     /// The secrets that webhooks may be signed with: current, then previous. None: webhooks are closed.
@@ -95,7 +95,7 @@ impl App {
     pub fn new(engine: Engine, settings: Settings) -> Self {
         let ids = Arc::new(RequestIds::new(engine.random()));
         let shared = Arc::new(Inner {
-            tokens: Tokens::new(&settings.jwt_secret, &settings.install_id),
+            tokens: Tokens::new(&settings.jwt_secrets, &settings.install_id),
             throttle: Mutex::new(LoginThrottle::default()),
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
             bodies: BodyBudget::default(),

@@ -31,10 +31,7 @@ fn confirmed(entity: &Entity, update: &Update, seen: &Seen) -> Option<usize> {
     let named = |item: &Item| update.change_id.as_deref() == Some(item.change_id.as_str());
     // The repeat of a former state is no echo of going back to it, nor what is said of a deleted predecessor.
     let record = &entity.record;
-    let former = update
-        .cloud_id
-        .as_ref()
-        .is_some_and(|id| record.former_ids.contains(id));
+    let former = update.cloud_id.as_ref().is_some_and(|id| record.was_called(id));
     let tells = !matches!(seen, Seen::Skipped(_)) && !former && !record.is_past(update, seen.doc());
     let same = |item: &Item| tells && same_state(item.snapshot.as_ref(), seen.doc());
     let sent = &entity.items[..sent];

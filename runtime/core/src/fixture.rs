@@ -3,7 +3,7 @@
 use crate::accept::{Incoming, Queued, accept};
 use crate::entity::Entity;
 use crate::id::{CloudId, EntityKey};
-use crate::item::Item;
+use crate::item::{Item, Parked};
 use crate::json::Doc;
 use crate::push::{Absorbed, Attempt, Outcome, Policy, absorb, attempt};
 use crate::receive::{Received, receive};
@@ -166,7 +166,8 @@ impl Case {
 
     pub fn park(&mut self, retryable: bool) -> Absorbed {
         let error = "plugin-trap".to_owned();
-        self.answer(Outcome::Parked { error, retryable })
+        let by = parked("old");
+        self.answer(Outcome::Parked { error, retryable, by })
     }
 
     pub fn update(&mut self, update: &Update) -> Received {
@@ -209,5 +210,16 @@ impl Case {
             .iter()
             .map(|item| item.change_id.as_str())
             .collect()
+    }
+}
+
+/// What a mapper's failure leaves, under settings of this name.
+pub fn parked(under: &str) -> Parked {
+    Parked {
+        code: "plugin-trap".to_owned(),
+        plugin: "m".to_owned(),
+        digest: None,
+        under: under.to_owned(),
+        at: Millis(0),
     }
 }

@@ -28,6 +28,21 @@ pub struct Sent {
     pub open: bool,
 }
 
+/// What a mapper's failure leaves on the item that it could not translate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// E.g. `plugin-trap`.
+    pub code: String,
+    /// The mapper's name.
+    pub plugin: String,
+    /// SHA-256 of its component; none: there was no such plugin.
+    pub digest: Option<String>,
+    /// Names the component and the settings it failed under: under others it is tried again.
+    pub under: String,
+    /// When.
+    pub at: Millis,
+}
+
 /// A snapshot to be pushed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
@@ -58,6 +73,9 @@ pub struct Item {
     /// It may have been sent in a time that the store has lost: how is not known (see [`doubt`](crate::doubt)).
     #[serde(default)]
     pub doubted: bool,
+    /// Its mapper failed at it last.
+    #[serde(default)]
+    pub parked: Option<Parked>,
 }
 
 impl Item {
@@ -77,7 +95,13 @@ impl Item {
             error: None,
             sent: None,
             doubted: false,
+            parked: None,
         }
+    }
+
+    /// Whether it waits for its mapper, its mapper's settings or a person to change something.
+    pub fn is_parked(&self) -> bool {
+        self.state == ItemState::Failed && self.parked.is_some()
     }
 
     /// Whether the cloud may have applied it: it was sent, or may have been, and no answer has refused it since.
@@ -103,5 +127,6 @@ impl Item {
         self.error = None;
         self.sent = None;
         self.doubted = false;
+        self.parked = None;
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::entity::Entity;
 use crate::id::CloudId;
-use crate::item::{Item, ItemState, Sent};
+use crate::item::{Item, ItemState, Parked, Sent};
 use crate::payload::same_state;
 use crate::record::{Base, Operation, Standing};
 use crate::stamp::Millis;
@@ -90,6 +90,8 @@ pub enum Outcome {
         /// True: it is tried again with backoff while it has retries. False: when a person or a change of the plugin
         /// asks.
         retryable: bool,
+        /// Who failed, and under what.
+        by: Parked,
     },
 }
 
@@ -144,23 +146,30 @@ pub fn absorb(entity: &mut Entity, change_id: &str, outcome: Outcome, policy: &P
         }
         Outcome::Missing => {
             let error = "the cloud's answer has no result for it".to_owned();
-            fail(entity, error, true, policy)
+            fail(entity, error, true, policy, None)
         }
         Outcome::Failed { error, retryable } => {
             if let Some(sent) = &mut entity.items[0].sent {
                 sent.open = false;
             }
-            fail(entity, error, retryable, policy)
+            fail(entity, error, retryable, policy, None)
         }
-        Outcome::Parked { error, retryable } => fail(entity, error, retryable, policy),
+        Outcome::Parked { error, retryable, by } => fail(entity, error, retryable, policy, Some(by)),
     }
 }
 
-fn fail(entity: &mut Entity, error: String, retryable: bool, policy: &Policy) -> Absorbed {
+fn fail(
+    entity: &mut Entity,
+    error: String,
+    retryable: bool,
+    policy: &Policy,
+    parked: Option<Parked>,
+) -> Absorbed {
     let has_cure = policy.coalesce && entity.items.len() > 1;
     let head = &mut entity.items[0];
     head.retries += 1;
     head.error = Some(error);
+    head.parked = parked;
     if retryable && head.retries <= policy.max_retries {
         head.state = head.waiting_state();
         head.due = Some(policy.retry_at);
@@ -225,6 +234,20 @@ pub fn retry(entity: &mut Entity, order: u64) -> bool {
     item.state = item.waiting_state();
     item.retries = 0;
     item.due = None;
+    true
+}
+
+/// A parked item was tried again, and its mapper failed again: it says so. False: it is not parked any more.
+pub fn park_again(entity: &mut Entity, order: u64, error: String, by: Parked) -> bool {
+    let Some(item) = entity
+        .items
+        .iter_mut()
+        .find(|i| i.order == order && i.is_parked())
+    else {
+        return false;
+    };
+    item.error = Some(error);
+    item.parked = Some(by);
     true
 }
 

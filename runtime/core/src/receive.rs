@@ -49,6 +49,12 @@ pub fn is_stale(entity: &Entity, update: &Update) -> bool {
     older || (update.body.is_none() && (record.is_past(update, None) || is_base()))
 }
 
+/// Whether `update` is of another entity, which the cloud made under a name that this one parted with (rule 8): one that
+/// was deleted there, went on here as a new entity, and was brought back there since.
+pub fn is_anothers(entity: &Entity, update: &Update) -> bool {
+    entity.record.is_taken_up(update)
+}
+
 /// Whether `update` is newer than the one in the inbox, which then gives way. Of equal numbers the later stamp
 /// counts, of equal stamps or none the later arrival, and that of two names as well: each counts by itself.
 pub fn supersedes(update: &Update, waiting: &Update) -> bool {

@@ -4,7 +4,7 @@
 use crate::id::CloudId;
 use crate::json::Doc;
 use crate::offset::Stamp;
-use crate::past::Past;
+use crate::past::{Former, Past};
 use crate::stamp::Millis;
 use crate::update::Update;
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,7 @@ pub struct Record {
     /// The cloud's id of the entity.
     pub cloud_id: Option<CloudId>,
     /// Names of its that the cloud deleted, before it went on as a new entity there; the newest last.
-    pub former_ids: Vec<CloudId>,
+    pub former_ids: Vec<Former>,
     /// The last number the cloud stated for what this state rests on; 0: none.
     pub cloud_version: u64,
     /// The cloud's stamp of the same, for clouds without numbers.

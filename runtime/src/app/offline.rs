@@ -2,6 +2,7 @@
 
 use super::open;
 use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::cloud::Client;
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
 use crate::plugin::{Host, HostConfig, Limits};
@@ -50,6 +51,7 @@ impl Offline {
             plugin_problems: Vec::new(),
             clock,
             defaults: config.defaults.clone(),
+            connect: Arc::new(Client::new),
             backups: config.backups.clone(),
             shutdown: CancellationToken::new(),
         })

@@ -131,6 +131,12 @@ fn running(client: &mut Client, findings: &mut Findings) -> anyhow::Result<()> {
         None => findings.ok(&text),
         Some(error) => findings.bad(&format!("{text}: {error}")),
     }
+    if health.parked > 0 {
+        findings.note(&format!(
+            "{} documents are parked: a plugin could not handle them. GET /api/v1/sync/parked says which, and why",
+            health.parked
+        ));
+    }
     if let Some(error) = health.backup_error {
         findings.bad(&format!("the last backup that was due was not made: {error}"));
     }

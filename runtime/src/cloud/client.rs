@@ -1,11 +1,11 @@
-//! The client: what it is set up with, and the pool it is. It owns the headers that every request carries and the
-//! TLS it trusts; the calls are in `calls`, the sending in `send`.
+//! The client: what it is set up with, and the headers that every request carries. The calls are in `calls`, what is
+//! around each of them in `send`, the network in `wire`.
 
 use super::address::{BaseUrl, UrlError, check_url, segment};
 use super::traffic::{Meter, Traffic};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use super::transport::Transport;
+use super::wire::Wire;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use selaras_core::clock::Clock;
 use std::fmt;
 use std::sync::Arc;
@@ -88,41 +88,20 @@ pub struct Client {
 }
 
 pub(super) struct Inner {
-    pub http: reqwest::Client,
+    pub transport: Arc<dyn Transport>,
+    /// What every request carries.
+    pub headers: HeaderMap,
     pub base: BaseUrl,
     /// The outlet id as a path segment.
     pub outlet_segment: String,
     pub outlet_id: String,
     pub outlet_code: String,
-    pub request_timeout: Duration,
-    pub max_answer_bytes: usize,
     pub meter: Meter,
     pub clock: Arc<dyn Clock>,
 }
 
-/// A box behind a bad line should learn soon that there is none.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Below the idle limits of common proxies (nginx 75 s, AWS 60 s), so that a request seldom meets a closed one.
-const POOL_IDLE: Duration = Duration::from_secs(45);
-/// Most connections kept while idle: a run overlaps a few requests, not many.
-const POOL_SIZE: usize = 8;
-/// A dead line is noticed although nothing is sent.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Six times the contract's largest payload; more is a mistake or an attack.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
-
-/// A client for calls to an outlet of this machine or network, as the command line makes them: no redirects, no proxy.
-///
-/// # Errors
-/// When TLS cannot be set up.
-pub fn plain_client() -> Result<reqwest::Client, SetupError> {
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(true)?)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(std::time::Duration::from_secs(90))
-        .build()?)
-}
 
 impl Client {
     /// Sets a client up; nothing is sent yet.
@@ -138,30 +117,29 @@ impl Client {
         clock: Arc<dyn Clock>,
         max_answer_bytes: usize,
     ) -> Result<Self, SetupError> {
+        let secure = check_url(&config.base_url, config.allow_http)?.is_secure();
+        let wire = Wire::new(secure, config.request_timeout, max_answer_bytes, clock.clone())?;
+        Self::over(Arc::new(wire), config, clock)
+    }
+
+    /// The same over another network than the real one.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn over(
+        transport: Arc<dyn Transport>,
+        config: CloudConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
         let base = check_url(&config.base_url, config.allow_http)?;
         let outlet_segment = segment(&config.outlet_id).ok_or(SetupError::OutletId)?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(base.is_secure())?)
-            .default_headers(headers(&config)?)
-            .user_agent(concat!("selaras/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(config.request_timeout)
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_SIZE)
-            .tcp_keepalive(TCP_KEEPALIVE)
-            .tcp_nodelay(true)
-            .build()?;
         let inner = Inner {
-            http,
+            transport,
+            headers: headers(&config)?,
             base,
             outlet_segment,
             outlet_id: config.outlet_id,
             outlet_code: config.outlet_code,
-            request_timeout: config.request_timeout,
-            max_answer_bytes,
             meter: Meter::default(),
             clock,
         };
@@ -189,19 +167,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The system's certificates with ring, named here rather than process-wide: a library's global default would
-/// depend on who came first. Plain http needs neither, and must work where no certificates are installed.
-fn tls(secure: bool) -> Result<ClientConfig, rustls::Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    let builder = if secure {
-        builder.with_platform_verifier()?
-    } else {
-        builder.with_root_certificates(RootCertStore::empty())
-    };
-    Ok(builder.with_no_client_auth())
-}
-
 fn headers(config: &CloudConfig) -> Result<HeaderMap, SetupError> {
     let value = |field, text: &str| match HeaderValue::from_bytes(text.as_bytes()) {
         Ok(value) if !text.trim().is_empty() => Ok(value),
@@ -212,6 +177,10 @@ fn headers(config: &CloudConfig) -> Result<HeaderMap, SetupError> {
     bearer.set_sensitive(true);
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, bearer);
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("selaras/", env!("CARGO_PKG_VERSION"))),
+    );
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(
         HeaderName::from_static("x-outlet-id"),

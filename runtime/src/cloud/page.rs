@@ -2,6 +2,7 @@
 //! problem and the rest of the page goes on. Which type a plural means, and what an update does, is the engine's.
 
 use super::answer::payload;
+use super::batch::quote;
 use super::error::{LinkError, excerpt};
 use super::json::Json;
 use selaras_core::stamp::Millis;
@@ -19,6 +20,19 @@ pub struct Page {
     pub complete: bool,
     /// Elements that could not be read, and why: to be logged.
     pub problems: Vec<String>,
+    /// The same elements, whole: to be kept.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An element that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The array in which it stood.
+    pub collection: String,
+    /// Its JSON text.
+    pub raw: String,
+    /// Why.
+    pub problem: &'static str,
 }
 
 /// Where an element stood.
@@ -66,15 +80,27 @@ pub(super) fn read_page(body: &str) -> Result<Page, LinkError> {
             "complete" => page.complete = member.value.truth().unwrap_or(false),
             name => {
                 for (place, element) in member.value.elements().enumerate() {
-                    match read_element(name, element) {
-                        Ok(element) => page.elements.push(element),
-                        Err(_) if page.problems.len() >= MOST_PROBLEMS => untold += 1,
-                        Err(why) => page.problems.push(format!(
-                            "{}[{place}] {why}: {}",
-                            excerpt(name),
-                            excerpt(beginning(element.text()))
-                        )),
+                    let why = match read_element(name, element) {
+                        Ok(element) => {
+                            page.elements.push(element);
+                            continue;
+                        }
+                        Err(why) => why,
+                    };
+                    page.unreadable.push(Unreadable {
+                        collection: name.to_owned(),
+                        raw: element.text().to_owned(),
+                        problem: why,
+                    });
+                    if page.problems.len() >= MOST_PROBLEMS {
+                        untold += 1;
+                        continue;
                     }
+                    page.problems.push(format!(
+                        "{}[{place}] {why}: {}",
+                        excerpt(name),
+                        excerpt(beginning(element.text()))
+                    ));
                 }
             }
         }
@@ -83,6 +109,65 @@ pub(super) fn read_page(body: &str) -> Result<Page, LinkError> {
         page.problems.push(format!("and {untold} more"));
     }
     Ok(page)
+}
+
+/// Reads one element that was kept as text, as it is read in a page's array of that name.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_again(collection: &str, raw: &str) -> Result<Element, String> {
+    let json = Json::check(raw).map_err(|error| format!("is no JSON ({error})"))?;
+    read_element(collection, json).map_err(str::to_owned)
+}
+
+impl Element {
+    /// The array in which it stands, and its text as [`read_again`] takes it: whole, in the contract's words.
+    pub fn text(&self) -> (String, String) {
+        let mut body = Vec::with_capacity(self.data.as_ref().map_or(0, String::len) + 256);
+        let mut member = |name: &str, value: &dyn Fn(&mut Vec<u8>)| {
+            body.push(if body.is_empty() { b'{' } else { b',' });
+            quote(&mut body, name);
+            body.push(b':');
+            value(&mut body);
+        };
+        let collection = match &self.collection {
+            Collection::Typed(name) => {
+                member("entity_type", &|body| quote(body, name));
+                "items"
+            }
+            Collection::Plural(name) => name,
+        };
+        let texts = [
+            ("cloud_id", &self.cloud_id),
+            ("local_id", &self.local_id),
+            ("updated_by", &self.updated_by),
+            ("change_id", &self.change_id),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                member(name, &|body| quote(body, text));
+            }
+        }
+        let numbers = [
+            ("version", self.version.map(|version| version.to_string())),
+            (
+                "updated_at",
+                self.stamp_ms.map(|ms| format!("\"{}\"", Millis(ms).to_rfc3339())),
+            ),
+        ];
+        for (name, number) in &numbers {
+            if let Some(number) = number {
+                member(name, &|body| body.extend_from_slice(number.as_bytes()));
+            }
+        }
+        match &self.data {
+            Some(data) => member("data", &|body| body.extend_from_slice(data.as_bytes())),
+            None => member("action", &|body| quote(body, "delete")),
+        }
+        body.push(b'}');
+        let text = String::from_utf8(body).expect("invariant: made of texts");
+        (collection.to_owned(), text)
+    }
 }
 
 /// Enough of a long text for an excerpt.

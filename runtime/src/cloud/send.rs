@@ -1,19 +1,19 @@
-//! One request and its answer: headers per request, limits, times, and the transport's errors named. It knows
-//! bytes, not calls, and never tries again by itself.
+//! One request and its answer: headers per request, times, and a status that is no success named. It knows bytes, not
+//! calls, and never tries again by itself; the network is behind [`Transport`](super::transport::Transport).
 
 use super::answer::{self, Head, date_header_ms};
-use super::client::{Client, Inner};
+use super::client::Client;
 use super::error::LinkError;
 use super::traffic::Way;
+use super::transport::{Request, Response};
+use super::wire::reading;
 use bytes::Bytes;
-use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response};
+use http::Method;
+use http::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use selaras_core::clock::Clock;
 use selaras_core::offset::Reading;
 use selaras_core::stamp::Millis;
 use sha2::{Digest, Sha256};
-use std::error::Error;
-use std::time::Duration;
 
 /// A call's value, and what it tells about the cloud's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,14 +43,13 @@ pub(super) struct Reply {
 
 /// Hashing or cutting less than this is quicker than handing it to another thread.
 const INLINE_BYTES: usize = 256 << 10;
-/// As much of an error's body as is read.
-const MAX_ERROR_BYTES: usize = 64 << 10;
 
 impl Client {
     /// Sends a GET. Dropping the future abandons it.
     pub(super) async fn get(&self, way: Way, path_and_query: &str) -> Result<Reply, LinkError> {
-        let request = self.inner.http.get(self.address(path_and_query));
-        self.send(way, 0, request).await
+        let headers = self.inner.headers.clone();
+        self.send(way, Method::GET, path_and_query, headers, Bytes::new())
+            .await
     }
 
     /// Sends a POST with an `Idempotency-Key` that is the body's hash. Dropping the future abandons it, and leaves
@@ -58,45 +57,46 @@ impl Client {
     pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Reply, LinkError> {
         let body = Bytes::from(body);
         let hashed = body.clone();
-        let length = body.len();
-        let key = on_blocking(length, move || hex::encode(Sha256::digest(&hashed))).await?;
-        let request = self
-            .inner
-            .http
-            .post(self.address(path))
-            .header("Idempotency-Key", key)
-            .body(body);
-        self.send(Way::Push, length, request).await
+        let key = on_blocking(body.len(), move || hex::encode(Sha256::digest(&hashed))).await?;
+        let mut headers = self.inner.headers.clone();
+        headers.insert(HeaderName::from_static("idempotency-key"), word(&key));
+        self.send(Way::Push, Method::POST, path, headers, body).await
     }
 
-    fn address(&self, path: &str) -> String {
-        format!("{}/api/v1/{path}", self.inner.base)
-    }
-
-    async fn send(&self, way: Way, length: usize, request: RequestBuilder) -> Result<Reply, LinkError> {
+    async fn send(
+        &self,
+        way: Way,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Reply, LinkError> {
         let inner = &*self.inner;
-        let request = request.header(HeaderName::from_static("x-request-id"), request_id(&*inner.clock));
-        inner.meter.sends(way, length);
+        let id = request_id(&*inner.clock);
+        headers.insert(HeaderName::from_static("x-request-id"), word(&id));
+        let request = Request {
+            method,
+            url: format!("{}/api/v1/{path}", inner.base),
+            headers,
+            tally: inner.meter.begins(way, body.len()),
+            body,
+        };
         let sent = reading(&*inner.clock);
-        let response = request
-            .send()
-            .await
-            .map_err(|e| transport(e, inner.request_timeout))?;
-        let received = reading(&*inner.clock);
-        let date_ms = header(response.headers(), &DATE).and_then(date_header_ms);
-        let timing = date_ms.map(|ms| Timing {
-            sent,
+        let Response {
+            status,
+            headers,
             received,
-            date: Millis(ms),
-        });
-        if response.status().is_success() {
-            let body = read(response, inner, way).await?;
+            body,
+        } = inner.transport.call(request).await?;
+        let date_ms = header(&headers, &DATE).and_then(date_header_ms);
+        if (200..300).contains(&status) {
+            let timing = date_ms.map(|ms| Timing {
+                sent,
+                received,
+                date: Millis(ms),
+            });
             return Ok(Reply { body, timing });
         }
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = read_some(response).await;
-        inner.meter.received(way, body.len());
         let head = Head {
             status,
             retry_after: header(&headers, &RETRY_AFTER),
@@ -131,84 +131,14 @@ async fn on_blocking<T: Send + 'static>(
     }
 }
 
-/// The whole body, or an error as soon as it is over the limit.
-async fn read(mut response: Response, inner: &Inner, way: Way) -> Result<Bytes, LinkError> {
-    let limit = inner.max_answer_bytes;
-    let too_long = || LinkError::Nonsense(format!("longer than {limit} bytes"));
-    let stated = response.content_length().unwrap_or(0);
-    let stated = usize::try_from(stated)
-        .ok()
-        .filter(|s| *s <= limit)
-        .ok_or_else(too_long)?;
-    let mut body = Vec::with_capacity(stated);
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|e| transport(e, inner.request_timeout))?
-    {
-        if body.len() + chunk.len() > limit {
-            return Err(too_long());
-        }
-        inner.meter.received(way, chunk.len());
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.into())
-}
-
-/// As much of an error's body as comes and is wanted: the status already tells what matters, so a body that breaks
-/// off is no second error.
-async fn read_some(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < MAX_ERROR_BYTES {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) | Err(_) => break,
-        }
-    }
-    body
-}
-
 fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|v| v.to_str().ok())
 }
 
-fn reading(clock: &dyn Clock) -> Reading {
-    Reading {
-        wall: Millis(clock.wall_ms()),
-        mono_ms: clock.mono_ms(),
-        boot: clock.boot(),
-    }
+fn word(hex: &str) -> HeaderValue {
+    HeaderValue::from_str(hex).expect("invariant: hex digits are a header's value")
 }
 
 fn request_id(clock: &dyn Clock) -> String {
     format!("{:016x}{:016x}", clock.random(), clock.random())
-}
-
-/// The transport's failure by what it means here.
-fn transport(error: reqwest::Error, timeout: Duration) -> LinkError {
-    if error.is_connect() {
-        LinkError::Unreachable(reasons(&error.without_url()))
-    } else if error.is_timeout() {
-        LinkError::Timeout(timeout)
-    } else {
-        LinkError::Interrupted(reasons(&error.without_url()))
-    }
-}
-
-/// What lies below the library's own words ("error sending request" tells nobody anything).
-fn reasons(error: &reqwest::Error) -> String {
-    let mut reasons: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if reasons.last().is_none_or(|last| !last.contains(&text)) {
-            reasons.push(text);
-        }
-        next = cause.source();
-    }
-    if reasons.is_empty() {
-        error.to_string()
-    } else {
-        reasons.join(": ")
-    }
 }

@@ -1,5 +1,6 @@
 //! What has gone over the line: requests and the bytes of their bodies, counted as they happen. It does not judge.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a call is for.
@@ -55,9 +56,13 @@ impl Traffic {
 /// The counts of one client.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    pulls: Counts,
-    pushes: Counts,
+    pulls: Tally,
+    pushes: Tally,
 }
+
+/// Where the answer to one request is counted.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -68,29 +73,28 @@ struct Counts {
 
 impl Meter {
     /// A request is about to leave.
-    pub(super) fn sends(&self, way: Way, bytes: usize) {
-        let counts = self.of(way);
-        counts.requests.fetch_add(1, Ordering::Relaxed);
-        counts.sent.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// A body, or what came of it.
-    pub(super) fn received(&self, way: Way, bytes: usize) {
-        self.of(way).received.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(super) fn begins(&self, way: Way, bytes: usize) -> Tally {
+        let tally = match way {
+            Way::Pull => &self.pulls,
+            Way::Push => &self.pushes,
+        };
+        tally.0.requests.fetch_add(1, Ordering::Relaxed);
+        tally.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        tally.clone()
     }
 
     pub(super) fn read(&self) -> Traffic {
         Traffic {
-            pulls: self.pulls.read(),
-            pushes: self.pushes.read(),
+            pulls: self.pulls.0.read(),
+            pushes: self.pushes.0.read(),
         }
     }
+}
 
-    fn of(&self, way: Way) -> &Counts {
-        match way {
-            Way::Pull => &self.pulls,
-            Way::Push => &self.pushes,
-        }
+impl Tally {
+    /// A body, or what came of it.
+    pub fn received(&self, bytes: usize) {
+        self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
 
@@ -111,11 +115,10 @@ mod tests {
     #[test]
     fn what_came_since_is_told_by_what_it_was_for() {
         let meter = Meter::default();
-        meter.sends(Way::Push, 10);
+        meter.begins(Way::Push, 10);
         let before = meter.read();
-        meter.sends(Way::Pull, 0);
-        meter.received(Way::Pull, 7);
-        meter.sends(Way::Push, 5);
+        meter.begins(Way::Pull, 0).received(7);
+        meter.begins(Way::Push, 5);
         let since = meter.read().since(before);
         assert_eq!((since.pulls.requests, since.pulls.received), (1, 7));
         assert_eq!((since.pushes.requests, since.pushes.sent), (1, 5));

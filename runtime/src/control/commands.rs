@@ -153,5 +153,6 @@ fn health(engine: &Engine) -> Health {
         bytes_on_disk: store.bytes_on_disk,
         live_bytes: store.live_bytes,
         backup_error: engine.backup_error(),
+        parked: engine.parked_count(),
     }
 }

@@ -72,6 +72,9 @@ pub struct Health {
     pub live_bytes: u64,
     /// Why the last backup that should have been made was not.
     pub backup_error: Option<String>,
+    /// Documents that a plugin could not handle.
+    #[serde(default)]
+    pub parked: u64,
 }
 
 /// A backup was sent.

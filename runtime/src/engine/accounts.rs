@@ -1,16 +1,25 @@
-//! People who may log in: kept with an Argon2id hash, verified at the same cost whether or not they exist.
+//! People who may log in: kept with an Argon2id hash, verified at the same cost whether or not they exist. The last active
+//! admin stays.
+
+mod password;
+mod sessions;
+mod tokens;
+
+pub use password::Passwords;
+pub use sessions::Sessions;
+pub use tokens::PREFIX as APP_TOKEN_PREFIX;
 
 use crate::engine::Engine;
-use crate::engine::api::{LoginError, Role, Unavailable, User};
+use crate::engine::api::{LoginError, NewUser, Role, Unavailable, User, UserError, UserPatch};
 use crate::store::rows::{Rows, put};
 use crate::store::{Batch, CommitError, Direction, keys};
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
 use parking_lot::RwLock;
+use selaras_core::stamp::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+
+/// More users than an outlet has people.
+const MOST_USERS: usize = 1_000;
 
 /// A user as kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -22,6 +31,14 @@ struct UserRow {
     is_active: bool,
     /// PHC string.
     password_hash: String,
+    #[serde(default)]
+    must_change_password: bool,
+    #[serde(default)]
+    generation: u32,
+    #[serde(default)]
+    created_at: Option<Millis>,
+    #[serde(default)]
+    updated_at: Option<Millis>,
 }
 
 impl UserRow {
@@ -32,70 +49,77 @@ impl UserRow {
             full_name: self.full_name.clone(),
             role: self.role,
             is_active: self.is_active,
+            must_change_password: self.must_change_password,
+            generation: self.generation,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
         }
+    }
+
+    fn is_active_admin(&self) -> bool {
+        self.is_active && self.role == Role::Admin
     }
 }
 
-/// Argon2id by OWASP's figures for 19 MiB: two passes, one lane.
-fn hasher() -> Argon2<'static> {
-    let params =
-        Params::new(19 * 1024, 2, 1, None).expect("invariant: the figures are within Argon2's limits");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
-/// A password's hash as kept. Takes some tens of milliseconds: not on an async worker.
-fn hash(password: &str, salt: &[u8; 16]) -> String {
-    let salt = SaltString::encode_b64(salt).expect("invariant: 16 bytes are a salt");
-    let hash = hasher().hash_password(password.as_bytes(), &salt);
-    hash.expect("invariant: any password can be hashed").to_string()
-}
-
-/// Checks logins; two at once at most, each takes 19 MiB.
+/// Who may log in.
 pub struct Accounts {
-    slots: Arc<Semaphore>,
-    /// What an unknown user's password is compared with.
-    nobody: Arc<str>,
+    passwords: Passwords,
     /// Users as last read, by id: who they are is still known while the store cannot be read.
     seen: RwLock<HashMap<String, User>>,
+    /// One change of users at a time, so that of two last admins one stays.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Accounts {
-    /// Accounts with a decoy made from these random bytes.
+    /// Accounts whose decoy is made from these random bytes.
     pub fn new(random: &[u8; 16]) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(2)),
-            nobody: Arc::from(hash("nobody has this password", random)),
+            passwords: Passwords::new(random),
             seen: RwLock::default(),
+            changing: tokio::sync::Mutex::default(),
         }
     }
+}
+
+/// The first admin, as the first start makes it.
+pub struct FirstAdmin<'a> {
+    /// Stable id.
+    pub id: String,
+    /// The name to log in with.
+    pub username: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// It is only for the first login.
+    pub must_change_password: bool,
+    /// Random bytes.
+    pub salt: [u8; 16],
+    /// When.
+    pub now: Millis,
 }
 
 /// Makes the first admin when there is no user yet. True: it was made.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn first_admin(
-    rows: &Rows,
-    id: String,
-    username: &str,
-    password: &str,
-    salt: &[u8; 16],
-) -> Result<bool, Unavailable> {
+pub async fn first_admin(rows: &Rows, first: FirstAdmin<'_>) -> Result<bool, Unavailable> {
     if has_users(rows)? {
         return Ok(false);
     }
     let row = UserRow {
-        id: id.clone(),
-        username: username.to_owned(),
+        id: first.id,
+        username: first.username.to_owned(),
         full_name: "Administrator".to_owned(),
         role: Role::Admin,
         is_active: true,
-        password_hash: hash(password, salt),
+        password_hash: password::hash(first.password, &first.salt),
+        must_change_password: first.must_change_password,
+        generation: 0,
+        created_at: Some(first.now),
+        updated_at: Some(first.now),
     };
     let mut batch = Batch::new();
-    let key = keys::named(keys::USER, id.as_bytes());
-    batch.expect_absent(key.clone());
-    put(&mut batch, key, &row);
+    batch.expect_absent(key(&row.id));
+    put(&mut batch, key(&row.id), &row);
     match rows.store().commit(batch).await {
         Ok(_) => Ok(true),
         Err(CommitError::Precondition { .. }) => Ok(false),
@@ -117,37 +141,36 @@ fn users(rows: &Rows, limit: usize) -> Result<Vec<UserRow>, Unavailable> {
     Ok(found.into_iter().map(|(_, row)| row).collect())
 }
 
+fn key(id: &str) -> Vec<u8> {
+    keys::named(keys::USER, id.as_bytes())
+}
+
 impl Engine {
     /// Checks a user's password. Unknown user, wrong password and inactive user are told apart by nobody, nor by time.
     ///
     /// # Errors
     /// See [`LoginError`].
     pub async fn login(&self, username: &str, password: &str) -> Result<User, LoginError> {
-        let accounts = &self.inner.accounts;
-        let row = users(&self.inner.rows, 10_000)?
+        let row = users(&self.inner.rows, MOST_USERS)?
             .into_iter()
             .find(|row| row.username == username);
-        let kept = row
-            .as_ref()
-            .map_or_else(|| accounts.nobody.to_string(), |row| row.password_hash.clone());
-        let password = password.to_owned();
-        let slot = accounts
-            .slots
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("invariant: the semaphore is never closed");
-        let matches = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            PasswordHash::new(&kept)
-                .is_ok_and(|kept| hasher().verify_password(password.as_bytes(), &kept).is_ok())
-        })
-        .await
-        .unwrap_or(false);
+        let kept = row.as_ref().map(|row| row.password_hash.as_str());
+        let matches = self.inner.accounts.passwords.matches(kept, password).await;
         match row.filter(|row| matches && row.is_active) {
             Some(row) => Ok(row.user()),
             None => Err(LoginError::InvalidCredentials),
         }
+    }
+
+    /// Everybody who may log in, or might, by id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn users(&self) -> Result<Vec<User>, Unavailable> {
+        Ok(users(&self.inner.rows, MOST_USERS)?
+            .iter()
+            .map(UserRow::user)
+            .collect())
     }
 
     /// A user by id, for a token that names them.
@@ -156,11 +179,7 @@ impl Engine {
     /// When the store cannot be read.
     pub fn user(&self, id: &str) -> Result<Option<User>, Unavailable> {
         let seen = &self.inner.accounts.seen;
-        match self
-            .inner
-            .rows
-            .get::<UserRow>(&keys::named(keys::USER, id.as_bytes()))
-        {
+        match self.inner.rows.get::<UserRow>(&key(id)) {
             Ok(Some(row)) => {
                 let user = row.user();
                 // Written only when it is news: every request passes here.
@@ -179,5 +198,155 @@ impl Engine {
                 None => Err(error.into()),
             },
         }
+    }
+
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// See [`UserError`].
+    pub async fn make_user(&self, new: NewUser, by: &str) -> Result<User, UserError> {
+        let _one = self.inner.accounts.changing.lock().await;
+        let others = users(&self.inner.rows, MOST_USERS)?;
+        if others.iter().any(|row| row.username == new.username) {
+            return Err(UserError::Taken(new.username));
+        }
+        let now = self.now();
+        let row = UserRow {
+            id: self.new_ulid(),
+            password_hash: self.hashed(&new.password, &new.username).await?,
+            username: new.username,
+            full_name: new.full_name,
+            role: new.role,
+            is_active: new.is_active,
+            must_change_password: new.must_change_password,
+            generation: 0,
+            created_at: Some(now),
+            updated_at: Some(now),
+        };
+        let mut batch = Batch::new();
+        put(&mut batch, key(&row.id), &row);
+        self.inner
+            .rows
+            .store()
+            .commit(batch)
+            .await
+            .map_err(Unavailable::from)?;
+        tracing::info!(
+            by,
+            user = row.username,
+            role = row.role.as_str(),
+            "a user was made"
+        );
+        Ok(row.user())
+    }
+
+    /// Changes a user. Their sessions end when they are made inactive or get another password.
+    ///
+    /// # Errors
+    /// See [`UserError`].
+    pub async fn change_user(&self, id: &str, patch: UserPatch, by: &str) -> Result<User, UserError> {
+        let _one = self.inner.accounts.changing.lock().await;
+        let mut row = self.user_row(id)?;
+        let was_admin = row.is_active_admin();
+        row.full_name = patch.full_name.unwrap_or(row.full_name);
+        row.role = patch.role.unwrap_or(row.role);
+        row.must_change_password = patch.must_change_password.unwrap_or(row.must_change_password);
+        let is_active = patch.is_active.unwrap_or(row.is_active);
+        let ends_sessions = row.is_active && !is_active || patch.password.is_some();
+        row.is_active = is_active;
+        if was_admin && !row.is_active_admin() {
+            self.leave_an_admin(id)?;
+        }
+        if let Some(password) = &patch.password {
+            row.password_hash = self.hashed(password, &row.username).await?;
+        }
+        row.generation = row.generation.wrapping_add(u32::from(ends_sessions));
+        let user = self.store_user(row).await?;
+        tracing::info!(by, user = user.username, "a user was changed");
+        Ok(user)
+    }
+
+    /// Gives a user another password; all their sessions end.
+    ///
+    /// # Errors
+    /// See [`UserError`].
+    pub async fn change_password(&self, id: &str, current: &str, new: &str) -> Result<User, UserError> {
+        let _one = self.inner.accounts.changing.lock().await;
+        let mut row = self.user_row(id)?;
+        let kept = Some(row.password_hash.as_str());
+        if !self.inner.accounts.passwords.matches(kept, current).await {
+            return Err(UserError::WrongPassword);
+        }
+        if current == new {
+            return Err(UserError::Password("is the one that you have: take another"));
+        }
+        row.password_hash = self.hashed(new, &row.username).await?;
+        row.must_change_password = false;
+        row.generation = row.generation.wrapping_add(1);
+        let user = self.store_user(row).await?;
+        tracing::info!(user = user.username, "a user has another password");
+        Ok(user)
+    }
+
+    /// Removes a user; their sessions end.
+    ///
+    /// # Errors
+    /// See [`UserError`].
+    pub async fn delete_user(&self, id: &str, by: &str) -> Result<(), UserError> {
+        let _one = self.inner.accounts.changing.lock().await;
+        let row = self.user_row(id)?;
+        if row.is_active_admin() {
+            self.leave_an_admin(id)?;
+        }
+        let mut batch = Batch::new();
+        batch.delete(key(id));
+        self.inner
+            .rows
+            .store()
+            .commit(batch)
+            .await
+            .map_err(Unavailable::from)?;
+        self.inner.accounts.seen.write().remove(id);
+        tracing::info!(by, user = row.username, "a user was removed");
+        Ok(())
+    }
+
+    fn user_row(&self, id: &str) -> Result<UserRow, UserError> {
+        let row = self.inner.rows.get(&key(id)).map_err(Unavailable::from)?;
+        row.ok_or_else(|| UserError::NotFound(id.to_owned()))
+    }
+
+    /// That there is an active admin besides this one.
+    fn leave_an_admin(&self, id: &str) -> Result<(), UserError> {
+        let others = users(&self.inner.rows, MOST_USERS)?;
+        match others.iter().any(|row| row.id != id && row.is_active_admin()) {
+            true => Ok(()),
+            false => Err(UserError::LastAdmin),
+        }
+    }
+
+    async fn store_user(&self, mut row: UserRow) -> Result<User, UserError> {
+        row.updated_at = Some(self.now());
+        let mut batch = Batch::new();
+        put(&mut batch, key(&row.id), &row);
+        self.inner
+            .rows
+            .store()
+            .commit(batch)
+            .await
+            .map_err(Unavailable::from)?;
+        Ok(row.user())
+    }
+
+    async fn hashed(&self, new: &str, username: &str) -> Result<String, UserError> {
+        if let Some(problem) = password::problem(new, username) {
+            return Err(UserError::Password(problem));
+        }
+        let mut salt = [0; 16];
+        self.inner.time.clock().fill(&mut salt);
+        let hashed = self.inner.accounts.passwords.hash(new, salt).await;
+        hashed.ok_or_else(|| {
+            UserError::Unavailable(Unavailable::Store("a password could not be hashed".to_owned()))
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What the engine's handle takes and answers. Plain values: no HTTP, no rows, no wire shapes of the cloud.
 //! `http` turns requests into these and these into the contract's JSON.
 
+mod access;
 mod backup;
 mod changes;
 mod config;
@@ -8,6 +9,7 @@ mod conflicts;
 mod entities;
 mod hooks;
 mod lists;
+mod parked;
 mod people;
 mod resync;
 mod simulate;
@@ -15,6 +17,7 @@ mod store;
 mod sync;
 mod transfer;
 
+pub use access::*;
 pub use backup::*;
 pub use changes::*;
 pub use config::*;
@@ -22,6 +25,7 @@ pub use conflicts::*;
 pub use entities::*;
 pub use hooks::*;
 pub use lists::*;
+pub use parked::*;
 pub use people::*;
 pub use resync::*;
 pub use simulate::*;

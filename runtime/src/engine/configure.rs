@@ -5,8 +5,8 @@ mod cloud;
 mod plugins;
 
 use self::checks::{Problems, check_outlet, check_sync, is_wire_name};
+use crate::clock::Clock;
 use crate::cloud::{Client, CloudConfig};
-use crate::engine::Engine;
 use crate::engine::api::{
     Actor, Binding, BindingPatch, CloudTest, ConfigError, Outlet, OutletPatch, OutletView, PROFILE_FIELDS,
     SyncSettings, Unavailable,
@@ -14,6 +14,7 @@ use crate::engine::api::{
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::resync::MOVED;
 use crate::engine::settings::{DEFAULT_TYPE, Settings, StoredBinding, StoredOutlet, cloud_config};
+use crate::engine::{Connect, Engine};
 use crate::plugin::Kind;
 use crate::store::rows::{put, put_meta};
 use crate::store::{Batch, Counter, keys};
@@ -117,15 +118,17 @@ impl Engine {
             fields,
             "the outlet's configuration was changed"
         );
-        let clock = self.inner.time.clock().clone();
+        let connect = self.connector();
         let change = move |old: &Settings| {
             let (defaults, sync) = (old.defaults.clone(), old.sync.clone());
-            Settings::build(defaults, Some(stored), sync, old.bindings().clone(), &|config| {
-                connect(config, clock.clone())
-            })
+            Settings::build(defaults, Some(stored), sync, old.bindings().clone(), &connect)
         };
         self.put_in_force(one, batch, change).await?;
         Ok(self.outlet_view(&self.settings()))
+    }
+
+    fn connector(&self) -> impl Fn(CloudConfig) -> Option<Client> + Send + use<> {
+        connector(self.inner.connect.clone(), self.inner.time.clock().clone())
     }
 
     fn rebinds(&self, outlet: &Outlet, patch: &OutletPatch) -> Result<bool, ConfigError> {
@@ -167,7 +170,7 @@ impl Engine {
             return Err(ConfigError::Missing);
         }
         let config = cloud_config(&outlet, &api_key, allow_http);
-        let client = Client::new(config, self.inner.time.clock().clone())
+        let client = (self.inner.connect)(config, self.inner.time.clock().clone())
             .map_err(|error| ConfigError::Invalid(vec![("cloud_api_url".to_owned(), error.to_string())]))?;
         let started = self.mono_ms();
         let answer = self.ask_at_once(client.ping()).await;
@@ -209,12 +212,10 @@ impl Engine {
         put_meta(&mut batch, SYNC, &sync);
         self.limit_rate(sync.requests_per_minute, &mut batch);
         tracing::info!(by = actor.id, "the sync settings were changed");
-        let clock = self.inner.time.clock().clone();
+        let connect = self.connector();
         let change = move |old: &Settings| {
             let (defaults, stored) = (old.defaults.clone(), old.stored.clone());
-            Settings::build(defaults, stored, sync, old.bindings().clone(), &|config| {
-                connect(config, clock.clone())
-            })
+            Settings::build(defaults, stored, sync, old.bindings().clone(), &connect)
         };
         self.put_in_force(one, batch, change).await?;
         Ok(())
@@ -266,14 +267,12 @@ impl Engine {
             &stored,
         );
         tracing::info!(by = actor.id, entity_type, "a binding was changed");
-        let (clock, name) = (self.inner.time.clock().clone(), entity_type.to_owned());
+        let (connect, name) = (self.connector(), entity_type.to_owned());
         let change = move |old: &Settings| {
             let mut bindings: HashMap<String, StoredBinding> = old.bindings().clone();
             bindings.insert(name, stored);
             let (defaults, stored) = (old.defaults.clone(), old.stored.clone());
-            Settings::build(defaults, stored, old.sync.clone(), bindings, &|config| {
-                connect(config, clock.clone())
-            })
+            Settings::build(defaults, stored, old.sync.clone(), bindings, &connect)
         };
         self.put_in_force(one, batch, change).await?;
         Ok(self.binding(entity_type))
@@ -357,6 +356,7 @@ impl Engine {
             *engine.inner.settings.write() = next;
             engine.inner.signals.settings_changed();
             engine.inner.tidying.wake();
+            engine.inner.reconsider.notify_one();
             drop(one);
             Ok(())
         });
@@ -370,8 +370,12 @@ impl Engine {
 }
 
 /// A client for this configuration; what does not work is in the log.
-pub(super) fn connect(config: CloudConfig, clock: Arc<dyn crate::clock::Clock>) -> Option<Client> {
-    match Client::new(config, clock) {
+/// Makes clients as settings name them; none, when the address cannot be used.
+pub(super) fn connector(
+    connect: Connect,
+    clock: Arc<dyn Clock>,
+) -> impl Fn(CloudConfig) -> Option<Client> + Send {
+    move |config| match connect(config, clock.clone()) {
         Ok(client) => Some(client),
         Err(error) => {
             tracing::error!(%error, "the cloud's address cannot be used; nothing is synced until it is changed");

@@ -5,6 +5,7 @@
 use crate::engine::Engine;
 use crate::engine::api::{Resolution, Unavailable};
 use crate::engine::case::{Asked, Contest};
+use crate::engine::inflow::Arrival;
 use crate::engine::plugins::{StoreLookup, context, map_to_local};
 use crate::engine::settings::Settings;
 use crate::engine::tell::note_decision;
@@ -16,7 +17,7 @@ use selaras_core::conflict::{Conflict, Phase};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
-use selaras_core::receive::{Received, receive};
+use selaras_core::receive::{Received, is_anothers, receive};
 use selaras_core::settle::{Decision, Means, settle};
 use selaras_core::update::{Seen, Update};
 use std::collections::BTreeMap;
@@ -138,7 +139,12 @@ impl Engine {
         let mut waiting = Vec::with_capacity(keys.len());
         for key in keys {
             let before = self.inner.rows.entity(key)?;
-            if let Some(update) = before.record.inbox.clone() {
+            let Some(update) = before.record.inbox.clone() else {
+                continue;
+            };
+            if is_anothers(&before, &update) {
+                self.pass_on(key, update).await?;
+            } else {
                 waiting.push(Waiting { before, update });
             }
         }
@@ -173,12 +179,34 @@ impl Engine {
         Ok(settled)
     }
 
+    /// What waited here is of another entity, which has taken up a name this one had: it becomes a record of its own.
+    async fn pass_on(&self, key: &EntityKey, update: Update) -> Result<(), Unavailable> {
+        let arrival = Arrival {
+            entity_type: key.entity_type.clone(),
+            local_id: None,
+            update,
+            pulled: true,
+            listed: false,
+        };
+        self.take_in(&[arrival], |_, _| {}).await.map(drop)
+    }
+
     fn compare(&self, waiting: Waiting, seen: Result<Seen, Failure>) -> Result<Compared, Unavailable> {
         let Waiting { before, update } = waiting;
         let mut after = before.clone();
         after.record.inbox = None;
         let seen = match seen {
             Ok(seen) => seen,
+            Err(failure) if before.record.conflict.is_some() => {
+                // A person decides; what they look at stays until it can be translated.
+                tracing::warn!(key = %before.key, %failure, "the cloud's side of an open conflict cannot be translated");
+                let same = before.clone();
+                return Ok(Compared::Settled(Box::new(Settled::plain(
+                    before,
+                    same,
+                    Resolution::Manual,
+                ))));
+            }
             Err(failure) => {
                 let parked = Some((update, failure));
                 return Ok(Compared::Settled(Box::new(Settled {
@@ -322,7 +350,7 @@ impl Engine {
         while !left.is_empty() {
             let mut tx = Tx::new(&self.inner.rows, settings);
             for one in &left {
-                self.add(&mut tx, one)?;
+                self.add(&mut tx, settings, one)?;
             }
             match tx.commit().await {
                 Ok(_) => {
@@ -340,10 +368,17 @@ impl Engine {
         Ok(())
     }
 
-    fn add(&self, tx: &mut Tx<'_>, settled: &Settled) -> Result<(), Unavailable> {
+    fn add(&self, tx: &mut Tx<'_>, settings: &Settings, settled: &Settled) -> Result<(), Unavailable> {
         tx.track(settled.before.clone(), settled.after.clone());
-        if let Some((update, failure)) = &settled.parked {
-            self.park(tx, &settled.before.key, update, failure);
+        let (before, key) = (&settled.before.record, &settled.before.key);
+        match (&settled.parked, &before.inbox) {
+            (Some((update, failure)), _) => {
+                self.park(tx, settings, (key, before.version), (update, failure), None)?;
+            }
+            (None, Some(update)) if settled.after.record.inbox.is_none() => {
+                self.unpark(tx, key, update, None)?;
+            }
+            (None, _) => {}
         }
         if let Some(conflict) = &settled.conflict {
             let was_open = settled.before.record.conflict.is_some();

@@ -1,5 +1,5 @@
-//! Whose fault it is that a request to the cloud decided nothing: the line's, the document's or the call's (rule 6). What follows
-//! is `push`'s.
+//! Whose fault it is that a request to the cloud decided nothing: the line's, the document's or the call's (rule 6). What
+//! follows is `push`'s.
 
 use crate::cloud::{Client, LinkError};
 use crate::engine::Engine;
@@ -14,6 +14,8 @@ pub(super) enum Fault {
     Item,
     /// The cloud refuses the call that this one travels by, or does not have it.
     Call,
+    /// The document met another state of the entity there.
+    Clash,
 }
 
 impl Engine {
@@ -27,10 +29,15 @@ impl Engine {
     ) -> Fault {
         let unwell = matches!(error, LinkError::Server { status, .. } if *status != 501);
         let is_day = shipment.endpoint == Endpoint::Daily;
-        let asks = if is_day {
-            error.heard() && !matches!(error, LinkError::RateLimited { .. })
-        } else {
-            shipment.parcels.len() == 1 && matches!(error, LinkError::Server { .. })
+        let alone = shipment.parcels.len() == 1;
+        let asks = match &shipment.endpoint {
+            Endpoint::Batch => alone && matches!(error, LinkError::Server { .. }),
+            Endpoint::Document(_) if matches!(error, LinkError::Refused { status: 409, .. }) => {
+                return Fault::Clash;
+            }
+            // A route that is broken or not there holds its own type.
+            Endpoint::Document(_) => alone && error.stops_only_this_call(),
+            Endpoint::Daily => error.heard() && !matches!(error, LinkError::RateLimited { .. }),
         };
         if !asks {
             return Fault::Line;

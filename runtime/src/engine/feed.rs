@@ -1,25 +1,41 @@
 //! The change feed for apps: read in order, waited for.
 
 use crate::engine::Engine;
-use crate::engine::api::{Feed, FeedEntry, FeedError, Unavailable};
+use crate::engine::api::{BROADCAST, Feed, FeedEntry, FeedError, Scope, Unavailable};
 use crate::store::rows::{FeedRow, RowError, decode};
 use crate::store::{Direction, FEED_PREFIX, feed_key};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Engine {
-    /// At most `limit` entries after `since`, as soon as there is one, or none after `wait` (or at shutdown).
+    /// At most `limit` entries after `since` of what `scope` covers, as soon as there is one, or none after `wait` (or at
+    /// shutdown).
     ///
     /// # Errors
     /// [`FeedError::Truncated`] when entries after `since` are gone, or `since` was never given out.
-    pub async fn feed(&self, since: u64, limit: usize, wait: Duration) -> Result<Feed, FeedError> {
+    pub async fn feed(
+        &self,
+        since: u64,
+        limit: usize,
+        wait: Duration,
+        scope: &Scope,
+    ) -> Result<Feed, FeedError> {
         let mut moved = self.inner.feed.subscribe();
         moved.mark_unchanged();
         let deadline = tokio::time::sleep(wait);
         tokio::pin!(deadline);
+        let mut since = since;
         loop {
-            let feed = self.read_feed(since, limit)?;
-            if !feed.entries.is_empty() || wait.is_zero() {
+            let feed = self.read_feed(since, limit, scope)?;
+            if !feed.entries.is_empty() {
+                return Ok(feed);
+            }
+            if feed.read_to > since {
+                // Nothing of it was for who asks; there may be more.
+                since = feed.read_to;
+                continue;
+            }
+            if wait.is_zero() {
                 return Ok(feed);
             }
             tokio::select! {
@@ -54,7 +70,7 @@ impl Engine {
         self.inner.rows.store().feed_epoch()
     }
 
-    fn read_feed(&self, since: u64, limit: usize) -> Result<Feed, FeedError> {
+    fn read_feed(&self, since: u64, limit: usize, scope: &Scope) -> Result<Feed, FeedError> {
         let head = self.feed_head_after(None, since)?;
         let store = self.inner.rows.store();
         let rows = store
@@ -66,14 +82,19 @@ impl Engine {
             )
             .map_err(|error| Unavailable::from(RowError::from(error)))?;
         let mut entries = Vec::with_capacity(rows.len());
+        let mut read_to = since;
         for (key, bytes) in rows {
             let row: FeedRow = decode(&key, &bytes).map_err(Unavailable::from)?;
             let seq = crate::store::keys::number(&key).unwrap_or_default();
-            entries.push(entry(seq, row));
+            read_to = seq;
+            if row.entity_type == BROADCAST || scope.covers(&row.entity_type) {
+                entries.push(entry(seq, row));
+            }
         }
         Ok(Feed {
             epoch: store.feed_epoch(),
             entries,
+            read_to,
             head,
         })
     }

@@ -1,14 +1,16 @@
 //! Webhooks of the cloud, authentic and fresh when they come here: taken in with their dedup key in one commit, then
 //! decided at once where that is possible (rule 13).
 
+use crate::cloud::{Collection, Element};
 use crate::engine::Engine;
 use crate::engine::api::{
     BulkElement, Hook, HookConflict, HookError, HookOutcome, HookResult, HookUpdate, Resolution, Unavailable,
 };
 use crate::engine::inflow::{Arrival, Became, Landing};
+use crate::engine::parking::{UNREADABLE, park_unreadable};
 use crate::engine::tell::Hint;
 use crate::store::rows::{ParkedRow, RowError, encode, put};
-use crate::store::{Batch, CommitError, Counter, keys};
+use crate::store::{Batch, CommitError, keys};
 use selaras_core::id::{CloudId, EntityId, EntityKey};
 use selaras_core::receive::Received;
 use selaras_core::update::Update;
@@ -95,17 +97,11 @@ impl Engine {
     ) -> Result<HookOutcome, HookError> {
         self.room_for_changes()?;
         let arrivals: Vec<Arrival> = elements.iter().filter_map(|e| e.as_ref().ok()).cloned().collect();
-        let parked: Vec<(u64, &ParkedRow)> = elements
-            .iter()
-            .filter_map(|e| e.as_ref().err())
-            .map(|row| (self.inner.rows.store().reserve(), &**row))
-            .collect();
+        let unreadable = elements.iter().filter_map(|e| e.as_ref().err());
+        let parked = self.new_unreadable(unreadable.map(|row| ParkedRow::clone(row)).collect())?;
         let also = |batch: &mut Batch, _: &[Landing]| {
             taken(batch);
-            for (number, row) in &parked {
-                put(batch, keys::numbered(keys::PARKED, *number), row);
-                batch.count(Counter::Parked, 1);
-            }
+            park_unreadable(batch, &parked);
         };
         let Some(landings) = self.take_in(&arrivals, also).await? else {
             return Ok(self.duplicate());
@@ -141,7 +137,8 @@ impl Engine {
         Ok(self.taken_in(results))
     }
 
-    fn hook_result(
+    /// What became of an arrival, after what could be decided was.
+    pub(super) fn hook_result(
         &self,
         landing: Landing,
         decided: &[(EntityKey, Resolution)],
@@ -220,25 +217,31 @@ impl Engine {
 
     /// A bad element fails alone; it is kept.
     fn bulk_arrival(&self, element: BulkElement) -> Result<Arrival, Box<ParkedRow>> {
-        let (update, problem, raw) = match element {
+        let (entity_type, entity_id, problem, raw) = match element {
             BulkElement::Update(update) => match self.hook_arrival(&update) {
                 Ok(arrival) => return Ok(arrival),
                 Err(error) => {
-                    let raw = update.data.as_ref().map(|doc| doc.as_str().to_owned());
-                    (Some(update), error.to_string(), raw)
+                    let (_, raw) = element_of(&update).text();
+                    (update.cloud_type, update.local_id, error.to_string(), raw)
                 }
             },
-            BulkElement::Unreadable { problem, raw } => (None, problem, Some(raw)),
+            BulkElement::Unreadable { problem, raw } => (String::new(), None, problem, raw),
         };
         tracing::warn!(problem, "an element of a bulk webhook is parked");
+        let under = self.read_under(&self.settings(), &entity_type, None);
         Err(Box::new(ParkedRow {
-            entity_type: update.as_ref().map_or_else(String::new, |u| u.cloud_type.clone()),
-            entity_id: update.and_then(|u| u.local_id),
+            entity_type,
+            entity_id,
             update: None,
-            raw,
-            error_code: "unreadable".to_owned(),
+            raw: Some(raw),
+            error_code: UNREADABLE.to_owned(),
             error: problem,
             at: self.now(),
+            plugin: None,
+            digest: None,
+            under: Some(under),
+            version: 0,
+            collection: None,
         }))
     }
 
@@ -296,6 +299,21 @@ impl Engine {
             conflict_id: open.or(hint.conflict_id),
             ..self.taken_in(vec![result])
         })
+    }
+}
+
+/// An element of a bulk as the cloud's updates would have it.
+fn element_of(update: &HookUpdate) -> Element {
+    let update = update.clone();
+    Element {
+        collection: Collection::Typed(update.cloud_type),
+        cloud_id: update.cloud_id,
+        local_id: update.local_id,
+        version: update.version,
+        stamp_ms: update.stamp.map(|stamp| stamp.0),
+        updated_by: update.updated_by,
+        change_id: update.change_id,
+        data: update.data.map(|doc| doc.as_str().to_owned()),
     }
 }
 

@@ -4,17 +4,17 @@
 
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
+use crate::engine::parking::Origin as Parked;
 use crate::engine::plugins::{StoreLookup, map_to_local};
 use crate::engine::settings::Settings;
 use crate::engine::tx::{Load, Tx, TxError, feed_row};
 use crate::plugin::Failure;
-use crate::store::keys;
-use crate::store::rows::{Origin, ParkedRow, put};
-use crate::store::{Batch, Counter};
+use crate::store::rows::Origin;
+use crate::store::{Batch, Counter, keys};
 use selaras_core::echo::settle_echo;
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
-use selaras_core::receive::{Received, is_stale, receive, supersedes};
+use selaras_core::receive::{Received, is_anothers, is_stale, receive, supersedes};
 use selaras_core::resync::refetch;
 use selaras_core::update::{Seen, Update};
 use std::collections::{BTreeMap, HashMap};
@@ -68,6 +68,16 @@ impl Engine {
         arrivals: &[Arrival],
         also: impl Fn(&mut Batch, &[Landing]),
     ) -> Result<Option<Vec<Landing>>, Unavailable> {
+        self.take_in_from(arrivals, &[], also).await
+    }
+
+    /// The same, of arrivals that were parked: `from` says where each was. They are gone from there, or kept there on.
+    pub(super) async fn take_in_from(
+        &self,
+        arrivals: &[Arrival],
+        from: &[Parked],
+        also: impl Fn(&mut Batch, &[Landing]),
+    ) -> Result<Option<Vec<Landing>>, Unavailable> {
         for _ in 0..LOOKS {
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
@@ -75,8 +85,9 @@ impl Engine {
             let seen = self.see(&settings, arrivals, &keys).await?;
             tx.is_listed = arrivals.iter().all(|arrival| arrival.listed);
             let mut landings = Vec::with_capacity(arrivals.len());
-            for ((arrival, key), seen) in arrivals.iter().zip(keys).zip(seen) {
-                landings.push(self.land(&mut tx, arrival, key, seen)?);
+            for (at, ((arrival, key), seen)) in arrivals.iter().zip(keys).zip(seen).enumerate() {
+                let from = from.get(at).copied();
+                landings.push(self.land(&mut tx, &settings, (arrival, from), key, seen)?);
             }
             also(&mut tx.batch, &landings);
             match tx.commit().await {
@@ -106,7 +117,10 @@ impl Engine {
             let known = name.as_ref().and_then(|name| made.get(name)).cloned();
             let id = match known {
                 Some(id) => id,
-                None => find(tx, arrival)?.unwrap_or_else(|| self.new_id()),
+                None => match find(tx, arrival)? {
+                    Some(id) => self.heir(tx, arrival, id)?,
+                    None => self.new_id(),
+                },
             };
             if let Some(name) = name {
                 made.insert(name, id.clone());
@@ -117,6 +131,26 @@ impl Engine {
             });
         }
         Ok(keys)
+    }
+
+    /// Who has the arrival's name at the cloud now: `owner`, or a new record where another entity took up a name that
+    /// `owner` had parted with.
+    fn heir(&self, tx: &mut Tx<'_>, arrival: &Arrival, owner: EntityId) -> Result<EntityId, Unavailable> {
+        let key = EntityKey {
+            entity_type: arrival.entity_type.clone(),
+            id: owner,
+        };
+        let entity = tx.entity(&key, Load::Whole)?;
+        let name = arrival.update.cloud_id.as_ref();
+        let Some(name) = name.filter(|_| is_anothers(entity, &arrival.update)) else {
+            return Ok(key.id);
+        };
+        entity.record.give_up_name(name);
+        let heir = self.new_id();
+        let row = keys::two(keys::BY_CLOUD_ID, key.entity_type.as_str(), name.as_str());
+        tx.batch.put(row, heir.as_str().as_bytes().to_vec());
+        tx.release(name);
+        Ok(heir)
     }
 
     /// The entity that the cloud means, if there is one already.
@@ -167,16 +201,20 @@ impl Engine {
     fn land(
         &self,
         tx: &mut Tx<'_>,
-        arrival: &Arrival,
+        settings: &Settings,
+        (arrival, from): (&Arrival, Option<Parked>),
         key: EntityKey,
         seen: Option<Result<Seen, Failure>>,
     ) -> Result<Landing, Unavailable> {
         let update = &arrival.update;
         let entity = tx.entity(&key, Load::Whole)?;
         let unheard = !entity.is_known();
+        entity.record.note_deletion(update);
+        let version = entity.record.version;
         let mut settled = 0;
+        let stale = is_stale(entity, update) || from.is_some_and(|from| is_overtaken(entity, update, from));
         if let Some(Ok(seen)) = &seen
-            && !is_stale(entity, update)
+            && !stale
             && !matches!(seen, Seen::Skipped(_))
         {
             // Before a later update takes the inbox's one place.
@@ -184,11 +222,18 @@ impl Engine {
         }
         let take = if arrival.listed { refetch } else { receive };
         let busy = entity.record.conflict.is_some() || entity.record.inbox.is_some();
-        let became = if is_stale(entity, update) {
+        let became = if stale {
             Became::Received(Received::Stale)
         } else if !arrival.pulled && !update.is_ordered() && entity.is_unsynced() {
             // Nobody can say whether it is news: the entity is pulled instead (rule 4).
             Became::Unordered
+        } else if let Some(Err(failure)) = &seen {
+            // Also beside an open conflict, which keeps the side that a person can look at.
+            let error = format!("{}: {}", failure.code.as_str(), failure.message);
+            match self.park(tx, settings, (&key, version), (update, failure), from)? {
+                true => Became::Parked(error),
+                false => Became::Received(Received::Stale),
+            }
         } else if busy {
             inbox(entity, update)
         } else {
@@ -197,14 +242,14 @@ impl Engine {
                     Received::Contested | Received::Waits => inbox(entity, update),
                     received => Became::Received(received),
                 },
-                Some(Err(failure)) => {
-                    let error = format!("{}: {}", failure.code.as_str(), failure.message);
-                    self.park(tx, &key, update, &failure);
-                    Became::Parked(error)
-                }
-                None => inbox(entity, update),
+                Some(Err(_)) | None => inbox(entity, update),
             }
         };
+        match &became {
+            Became::Parked(_) | Became::Unordered => {}
+            Became::Received(Received::Stale) if from.is_none() => {}
+            Became::Received(_) | Became::Inboxed => self.unpark(tx, &key, update, from)?,
+        }
         if let Became::Received(Received::Agreed { settled: agreed }) = &became {
             settled += agreed;
         }
@@ -219,32 +264,6 @@ impl Engine {
             tx.feed(&row);
         }
         Ok(Landing { key, became })
-    }
-
-    /// Keeps an update that its plugin could not handle. It is tried again when the plugin, its settings, or a person
-    /// changes something.
-    pub(crate) fn park(&self, tx: &mut Tx<'_>, key: &EntityKey, update: &Update, failure: &Failure) {
-        let row = ParkedRow {
-            entity_type: key.entity_type.to_string(),
-            entity_id: Some(key.id.to_string()),
-            update: Some(update.clone()),
-            raw: None,
-            error_code: failure.code.as_str().to_owned(),
-            error: failure.message.clone(),
-            at: self.now(),
-        };
-        tracing::warn!(%key, code = row.error_code, error = row.error, "an update is parked: its plugin could not handle it");
-        self.park_row(&mut tx.batch, &row);
-    }
-
-    /// Keeps a row among the parked.
-    pub(crate) fn park_row(&self, batch: &mut Batch, row: &ParkedRow) {
-        put(
-            batch,
-            keys::numbered(keys::PARKED, self.inner.rows.store().reserve()),
-            row,
-        );
-        batch.count(Counter::Parked, 1);
     }
 }
 
@@ -268,6 +287,13 @@ fn find(tx: &mut Tx<'_>, arrival: &Arrival) -> Result<Option<EntityId>, Unavaila
     Ok(usable.then(|| id.clone()))
 }
 
+/// Whether an update that was parked is older than what the outlet did since, though it has no number to say so: the cloud
+/// has taken that, or its update cannot be placed at all.
+fn is_overtaken(entity: &Entity, update: &Update, from: Parked) -> bool {
+    let moved = entity.record.version != from.version;
+    moved && update.version.is_none() && !(update.is_ordered() && entity.is_unsynced())
+}
+
 /// Puts the update into the entity's inbox, unless a newer one is there.
 fn inbox(entity: &mut Entity, update: &Update) -> Became {
     if entity
@@ -280,4 +306,53 @@ fn inbox(entity: &mut Entity, update: &Update) -> Became {
     }
     entity.record.inbox = Some(update.clone());
     Became::Inboxed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use selaras_core::accept::{Incoming, accept};
+    use selaras_core::json::Doc;
+    use selaras_core::stamp::Millis;
+
+    #[test]
+    fn what_was_parked_without_a_number_is_older_than_what_the_outlet_did_since_and_the_cloud_took() {
+        let mut entity = Entity::new(EntityKey::parse("product", "p").unwrap());
+        let from = Parked {
+            number: 1,
+            version: entity.record.version,
+        };
+        let bare = Update::default();
+        let stamped = Update {
+            stamp: Some(Millis(1)),
+            ..Update::default()
+        };
+        let numbered = Update {
+            version: Some(1),
+            ..stamped.clone()
+        };
+        let judged =
+            |entity: &Entity| [&bare, &stamped, &numbered].map(|update| is_overtaken(entity, update, from));
+        assert_eq!(judged(&entity), [false; 3], "nothing was done since");
+        let change = Incoming {
+            doc: Some(Doc::parse("{}").unwrap()),
+            stamp: Millis(2).into(),
+            by: None,
+            change_id: "ch".to_owned(),
+            order: 2,
+            now: Millis(2),
+        };
+        accept(&mut entity, change, true);
+        assert_eq!(
+            judged(&entity),
+            [true, false, false],
+            "both sides changed: a strategy is asked"
+        );
+        entity.items.clear();
+        assert_eq!(
+            judged(&entity),
+            [true, true, false],
+            "its number tells what it is"
+        );
+    }
 }

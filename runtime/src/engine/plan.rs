@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// What the mappers make of the heads' snapshots, in their order. Deletes carry no document.
-    async fn map_to_cloud(
+    pub(super) async fn map_to_cloud(
         &self,
         settings: &Settings,
         entities: &[Entity],
@@ -172,9 +172,11 @@ impl Engine {
             Err(failure) => {
                 let error = format!("{}: {}", failure.code.as_str(), failure.message);
                 tracing::warn!(key = %entity.key, error, "a change is parked: its mapper could not handle it");
+                let binding = settings.binding(entity_type.as_str());
                 let outcome = Outcome::Parked {
                     error: error.clone(),
                     retryable: failure.retryable,
+                    by: self.failed_mapper(&binding, failure),
                 };
                 absorb(entity, &change_id, outcome, &self.policy(settings, entity));
                 progress.push_failed(&entity_type, error);

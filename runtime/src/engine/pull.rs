@@ -5,12 +5,13 @@ use crate::cloud::{Client, Collection, Element, LinkError, Page};
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
 use crate::engine::inflow::{Arrival, Became, Landing};
+use crate::engine::parking::{UNREADABLE, park_unreadable};
 use crate::engine::progress::Progress;
 use crate::engine::push::Trouble;
 use crate::engine::resync::MOVED;
 use crate::engine::run::Stop;
 use crate::store::rows::{ParkedRow, put_meta};
-use crate::store::{Batch, Counter, keys};
+use crate::store::{Batch, keys};
 use selaras_core::checkpoint::{BEGINNING, since};
 use selaras_core::id::{CloudId, EntityId, EntityType};
 use selaras_core::json::Doc;
@@ -28,8 +29,11 @@ pub(super) const MOST_UNMOVED: usize = 10;
 
 /// A page's element that cannot become an update, and why.
 pub(super) struct Unreadable {
+    /// The cloud's name of its type, or of the array in which it stood.
     entity_type: String,
-    problem: String,
+    pub(super) problem: String,
+    /// That array.
+    collection: String,
     raw: String,
 }
 
@@ -154,21 +158,22 @@ impl Engine {
         }
         let stored = self.checkpoint()?;
         let moved = page.checkpoint.filter(|next| stored.as_ref() != Some(next));
-        if arrivals.is_empty() && unreadable.is_empty() && moved.is_none() {
+        if arrivals.is_empty() && unreadable.is_empty() && page.unreadable.is_empty() && moved.is_none() {
             return Ok(());
         }
-        let rows: Vec<(u64, ParkedRow)> = unreadable
-            .into_iter()
-            .map(|bad| (self.inner.rows.store().reserve(), self.unreadable(bad)))
-            .collect();
+        let broken = page.unreadable.into_iter().map(|element| Unreadable {
+            entity_type: String::new(),
+            problem: element.problem.to_owned(),
+            collection: element.collection,
+            raw: element.raw,
+        });
+        let rows = unreadable.into_iter().chain(broken);
+        let rows = self.new_unreadable(rows.map(|bad| self.unreadable(bad)).collect())?;
         let also = |batch: &mut Batch, _: &[Landing]| {
             if let Some(checkpoint) = &moved {
                 put_meta(batch, CHECKPOINT, checkpoint);
             }
-            for (number, row) in &rows {
-                crate::store::rows::put(batch, keys::numbered(keys::PARKED, *number), row);
-                batch.count(Counter::Parked, 1);
-            }
+            park_unreadable(batch, &rows);
         };
         let landings = self
             .take_in(&arrivals, also)
@@ -196,18 +201,20 @@ impl Engine {
         Ok(())
     }
 
+    /// The update that an element is.
     pub(super) fn arrival(&self, element: &Element) -> Result<Arrival, Box<Unreadable>> {
         let settings = self.settings();
         let (name, found) = match &element.collection {
             Collection::Typed(name) => (name, settings.type_of_wire(name)),
             Collection::Plural(name) => (name, settings.type_of_collection(name)),
         };
-        let raw = || element.data.clone().unwrap_or_default();
         let bad = |problem: String| {
+            let (collection, raw) = element.text();
             Box::new(Unreadable {
                 entity_type: name.clone(),
                 problem,
-                raw: raw(),
+                collection,
+                raw,
             })
         };
         let entity_type: EntityType = found.ok_or_else(|| bad(format!("{name:?} names no entity type")))?;
@@ -242,14 +249,21 @@ impl Engine {
     }
 
     fn unreadable(&self, bad: Unreadable) -> ParkedRow {
+        let collection = Some(bad.collection.as_str());
+        let under = self.read_under(&self.settings(), &bad.entity_type, collection);
         ParkedRow {
             entity_type: bad.entity_type,
             entity_id: None,
             update: None,
             raw: Some(bad.raw),
-            error_code: "unreadable".to_owned(),
+            error_code: UNREADABLE.to_owned(),
             error: bad.problem,
             at: self.now(),
+            plugin: None,
+            digest: None,
+            under: Some(under),
+            version: 0,
+            collection: Some(bad.collection),
         }
     }
 }

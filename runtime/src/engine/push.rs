@@ -27,17 +27,17 @@ use tokio_util::sync::CancellationToken;
 const MOST_IDLE: usize = 100;
 
 /// What a task under way comes back with.
-struct Returned {
+pub(super) struct Returned {
     /// Entities it is done with.
     free: Vec<EntityKey>,
     /// Shipments that are still to be sent, of entities that stay busy.
     packed: Vec<Shipment>,
     /// Why nothing more is to be sent.
-    stop: Option<LinkError>,
+    pub stop: Option<LinkError>,
     /// What was done.
-    counted: Progress,
+    pub counted: Progress,
     /// It found nothing to do.
-    idle: bool,
+    pub idle: bool,
 }
 
 impl Engine {
@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// Makes due entities ready and sends the first shipment of them.
-    async fn carry(
+    pub(super) async fn carry(
         self,
         cloud: Client,
         due: Vec<EntityKey>,
@@ -219,6 +219,11 @@ impl Engine {
         }
         match self.fault(cloud, &shipment, &error, halt).await {
             Fault::Call => self.refused(shipment, daily::explain(&error), progress).await,
+            Fault::Clash => {
+                // What it met there is pulled and decided; meanwhile it waits like everything refused.
+                progress.wants_pull = true;
+                self.refused(shipment, error.to_string(), progress).await
+            }
             Fault::Item => {
                 self.postpone(&shipment.parcels[0], &error).await?;
                 progress.error = Some(error.to_string());

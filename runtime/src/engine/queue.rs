@@ -69,7 +69,8 @@ impl Engine {
         Ok(count)
     }
 
-    async fn put_back(&self, rows: Vec<ItemRow>) -> Result<u64, Unavailable> {
+    /// Puts failed items back. Returns how many still were.
+    pub(super) async fn put_back(&self, rows: Vec<ItemRow>) -> Result<u64, Unavailable> {
         if rows.is_empty() {
             return Ok(0);
         }

@@ -145,9 +145,17 @@ impl Engine {
         halt: &CancellationToken,
         call: impl Future<Output = Result<T, LinkError>>,
     ) -> Option<Result<T, LinkError>> {
+        match self.permit_in_turn(halt).await? {
+            Ok(permit) => Some(permit.spend(call).await),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// A place in the budget, waited for. None: `halt` came first.
+    pub(super) async fn permit_in_turn(&self, halt: &CancellationToken) -> Option<Result<Permit, LinkError>> {
         while !halt.is_cancelled() {
             match self.permit() {
-                Ok(permit) => return Some(permit.spend(call).await),
+                Ok(permit) => return Some(Ok(permit)),
                 Err(shut) => {
                     if let Err(error) = self.until_open(shut, halt).await {
                         return Some(Err(error));

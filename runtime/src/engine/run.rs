@@ -46,6 +46,7 @@ impl Stop {
     pub async fn or_abandoned<F: Future>(&self, work: F) -> Option<F::Output> {
         tokio::pin!(work);
         tokio::select! {
+            biased;
             output = &mut work => Some(output),
             () = async { self.token.cancelled().await; tokio::time::sleep(GRACE).await } => None,
         }
@@ -82,6 +83,7 @@ impl Engine {
             let work = self.rounds(settings.cloud.clone(), purpose, again, &stop, &mut progress);
             tokio::pin!(work);
             tokio::select! {
+                biased;
                 outcome = &mut work => outcome,
                 () = tokio::time::sleep(deadline) => {
                     token.cancel();
@@ -106,6 +108,10 @@ impl Engine {
                 true
             }
         };
+        if progress.pull_ok + progress.push_ok > 0 {
+            // A parked document may have waited for what is here, or at the cloud, only now.
+            self.inner.reconsider.notify_one();
+        }
         let duration_ms = clock.mono_ms().saturating_sub(started);
         let report = progress.report(started_at, duration_ms, stopped);
         if let Err(error) = self.record_run(&progress, &report, stopped).await {

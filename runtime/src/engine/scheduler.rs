@@ -2,10 +2,12 @@
 //! a time; who asks while one is going joins it, and it goes round once more for them.
 
 use crate::engine::Engine;
-use crate::engine::api::{RunReport, RunStatus};
+use crate::engine::api::{EntityPush, PushError, RunReport, RunStatus};
 use crate::engine::run::Purpose;
 use parking_lot::Mutex;
 use selaras_core::backoff::Backoff;
+use selaras_core::id::EntityKey;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -18,6 +20,16 @@ const REST_MS: u64 = 1_000;
 /// Between two looks at a store that has stopped.
 const STORE_REST_MS: u64 = 5_000;
 
+/// Somebody wants the waiting changes of one entity pushed, and to hear what came of it.
+pub(super) struct Wanted {
+    /// The entity.
+    pub key: EntityKey,
+    /// Its items when it was asked for, by their orders.
+    pub items: Vec<u64>,
+    /// Who waits.
+    pub answer: oneshot::Sender<Result<EntityPush, PushError>>,
+}
+
 /// What others tell the scheduler.
 #[derive(Default)]
 pub struct Signals {
@@ -27,6 +39,9 @@ pub struct Signals {
     /// Somebody asked since the going run last looked.
     again: AtomicBool,
     waiters: Mutex<Vec<oneshot::Sender<RunReport>>>,
+    /// Pushes of one entity: each has its turn between two runs.
+    wanted: Mutex<VecDeque<Wanted>>,
+    pushes: Notify,
     running: AtomicBool,
     /// When the next run begins by itself (monotonic ms; 0: never).
     next_at: std::sync::atomic::AtomicU64,
@@ -50,6 +65,12 @@ impl Signals {
         self.waiters.lock().push(sender);
         self.ask();
         receiver.await.ok()
+    }
+
+    /// Somebody wants one entity pushed.
+    pub(super) fn want(&self, wanted: Wanted) {
+        self.wanted.lock().push_back(wanted);
+        self.pushes.notify_one();
     }
 
     /// The settings changed.
@@ -121,6 +142,12 @@ impl Engine {
                     plan.push_at = Some(self.mono_ms() + u64::from(self.settings().sync.push_delay_ms));
                     None
                 }
+                () = signals.pushes.notified() => {
+                    self.push_wanted(&shutdown).await;
+                    // What it left has its time, which the next run finds.
+                    plan.push_at.get_or_insert(self.mono_ms());
+                    None
+                }
                 // Unless the run that was going has looked again for them already.
                 () = signals.asked.notified() => signals.again.load(Ordering::Relaxed).then_some(Purpose::Full),
                 () = sleep(wait) => {
@@ -133,6 +160,23 @@ impl Engine {
             }
         }
         self.inner.signals.waiters.lock().clear();
+        self.inner.signals.wanted.lock().clear();
+    }
+
+    /// Pushes what is wanted, one entity after the other. No run is going meanwhile.
+    async fn push_wanted(&self, shutdown: &CancellationToken) {
+        let signals = &self.inner.signals;
+        loop {
+            let next = signals.wanted.lock().pop_front();
+            let Some(Wanted { key, items, answer }) = next.filter(|_| !shutdown.is_cancelled()) else {
+                return;
+            };
+            signals.running.store(true, Ordering::Relaxed);
+            let outcome = self.push_one(&key, &items, shutdown).await;
+            signals.running.store(false, Ordering::Relaxed);
+            // Who no longer waits needs no answer.
+            let _ = answer.send(outcome);
+        }
     }
 
     /// When the next run begins by itself. None: sync is off or not configured.
@@ -233,6 +277,7 @@ impl Engine {
                 }
                 Some(left) => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(Duration::from_millis(left)) => {}
                         () = shutdown.cancelled() => {}
                     }

@@ -63,6 +63,13 @@ impl Said {
             update: None,
         }
     }
+
+    fn missing() -> Self {
+        Self {
+            outcome: Outcome::Missing,
+            update: None,
+        }
+    }
 }
 
 impl Shipment {
@@ -137,8 +144,13 @@ impl Shipment {
                 for parcel in &self.parcels {
                     let Answer { value, timing } = cloud.push_document(collection, &parcel.push.data).await?;
                     last = timing;
-                    let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
-                    said.push(Said::success(cloud_id, value.version));
+                    let speaks_of_another = value.local_id.is_some_and(|id| id != parcel.key.id.as_str());
+                    said.push(if speaks_of_another {
+                        Said::missing()
+                    } else {
+                        let cloud_id = value.cloud_id.and_then(|id| CloudId::parse(&id).ok());
+                        Said::success(cloud_id, value.version)
+                    });
                 }
             }
             Endpoint::Daily => {

@@ -1,14 +1,16 @@
 //! What tests above the engine start from: a whole engine in memory, so that they name nothing below it.
 
 use crate::clock::{Clock, SystemClock, monotonic_us};
+use crate::cloud::Client;
 use crate::engine::api::{Actor, BackupPolicy, Change, Intent, Precondition};
 use crate::engine::settings::Defaults;
-use crate::engine::{Engine, Parts, first_admin};
+use crate::engine::{Engine, FirstAdmin, Parts, first_admin};
 use crate::plugin::{Host, HostConfig, Limits};
 use crate::store::rows::Rows;
 use crate::store::{MemoryStore, Store};
 use selaras_core::id::EntityKey;
 use selaras_core::json::Doc;
+use selaras_core::stamp::Millis;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -21,10 +23,14 @@ pub(crate) async fn engine() -> Engine {
     let (name, password) = ADMIN;
     let made = first_admin(
         &Rows::new(store.clone()),
-        "u-1".to_owned(),
-        name,
-        password,
-        &[7; 16],
+        FirstAdmin {
+            id: "u-1".to_owned(),
+            username: name,
+            password,
+            must_change_password: false,
+            salt: [7; 16],
+            now: Millis(0),
+        },
     )
     .await;
     assert!(made.unwrap());
@@ -46,6 +52,7 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         plugin_problems: Vec::new(),
         clock,
         defaults,
+        connect: Arc::new(Client::new),
         backups: BackupPolicy::default(),
         shutdown: CancellationToken::new(),
     });

@@ -2,11 +2,12 @@
 //! each record's `rev`; who slipped in is named, so that the caller can look again.
 
 use crate::engine::api::Unavailable;
+use crate::engine::parking::Held;
 use crate::engine::settings::Settings;
 use crate::store::entity_rows::write_entity;
 use crate::store::rows::{FeedRow, RowError, Rows};
 use crate::store::seen::put_written;
-use crate::store::{Batch, CommitError, Committed, StoreError};
+use crate::store::{Batch, CommitError, Committed, Expect, Key, StoreError};
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityId, EntityKey, EntityType};
 use selaras_core::json::Doc;
@@ -80,6 +81,10 @@ pub struct Tx<'a> {
     free: HashSet<(EntityType, CloudId)>,
     /// It takes in a page of a listing, which marks all that it shows by itself.
     pub is_listed: bool,
+    /// Preconditions besides the records' revs; one that fails says that this entity changed meanwhile.
+    guards: Vec<(Expect, EntityKey)>,
+    /// What is parked of entities that were asked for, by their slot, as this commit leaves it.
+    pub(super) parked: HashMap<Key, Option<Held>>,
     /// The caller's own writes, preconditions and feed entries.
     pub batch: Batch,
 }
@@ -97,6 +102,8 @@ impl<'a> Tx<'a> {
             released: HashSet::new(),
             free: HashSet::new(),
             is_listed: false,
+            guards: Vec::new(),
+            parked: HashMap::new(),
             batch: Batch::new(),
         }
     }
@@ -177,6 +184,11 @@ impl<'a> Tx<'a> {
         self.released.insert(cloud_id.clone());
     }
 
+    /// Adds a precondition that stands for the entity, beside its record's.
+    pub fn guard(&mut self, key: &EntityKey, expect: Expect) {
+        self.guards.push((expect, key.clone()));
+    }
+
     /// Writes to the feed that the entity's document changed.
     pub fn feed(&mut self, row: &FeedRow) {
         self.batch.append_feed(crate::store::rows::encode(row));
@@ -194,11 +206,16 @@ impl<'a> Tx<'a> {
             released,
             free,
             is_listed,
+            guards,
             mut batch,
             ..
         } = self;
         let own = batch.expects.len();
         let mut owners = Vec::new();
+        for (expect, key) in guards {
+            batch.expects.push(expect);
+            owners.push(key);
+        }
         let mut sealed = Vec::with_capacity(entities.len());
         let listing = rows.listing().filter(|_| !is_listed);
         for (before, mut after) in entities {
@@ -216,7 +233,7 @@ impl<'a> Tx<'a> {
             if let Some(listing) = listing.filter(|_| expects > 0) {
                 put_written(&mut batch, listing, &after.key);
             }
-            owners.extend(std::iter::repeat_n(sealed.len(), expects));
+            owners.extend(std::iter::repeat_n(&after.key, expects).cloned());
             sealed.push(after);
         }
         if batch.changes_nothing() {
@@ -225,9 +242,7 @@ impl<'a> Tx<'a> {
         match rows.store().commit(batch).await {
             Ok(committed) => Ok((committed, sealed)),
             Err(CommitError::Precondition { index }) if index < own => Err(TxError::Refused),
-            Err(CommitError::Precondition { index }) => {
-                Err(TxError::Raced(sealed[owners[index - own]].key.clone()))
-            }
+            Err(CommitError::Precondition { index }) => Err(TxError::Raced(owners.swap_remove(index - own))),
             Err(error) => Err(TxError::Unavailable(error.into())),
         }
     }

@@ -2,6 +2,7 @@
 //! own. Reads only.
 
 mod history;
+mod parked;
 mod queue;
 
 pub use history::{conflict_view, decision_word};
@@ -131,7 +132,7 @@ impl Engine {
             pending_count: count(Counter::Pending),
             failed_count: count(Counter::Failed),
             conflict_count: count(Counter::OpenConflicts),
-            parked_count: count(Counter::Parked),
+            parked_count: self.parked_count(),
             total_synced: count(Counter::Synced),
             last_error: last.error.clone(),
             online: self.inner.link.lock().online(),

@@ -10,13 +10,16 @@ mod token;
 pub(crate) use throttle::LoginThrottle;
 pub(crate) use token::Tokens;
 
-use crate::engine::api::{Actor, Role};
+use crate::engine::APP_TOKEN_PREFIX;
+use crate::engine::api::{Access, Actor, Role, Scope, User};
 use crate::http::{ApiError, Shared};
 use axum::extract::FromRequestParts;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
+use selaras_core::id::EntityType;
+use selaras_core::stamp::Millis;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -27,7 +30,9 @@ pub(crate) enum Who {
     Anyone,
     /// The cloud, by a signature that the handler checks.
     Cloud,
-    /// Bearers of a token with one of these roles.
+    /// Whoever is logged in, also who has to change the password first: what they do with their own session and password.
+    Themselves,
+    /// Who is logged in, or bears an app's token, and has one of these roles.
     Roles(&'static [Role]),
 }
 
@@ -45,6 +50,47 @@ pub(crate) const WRITERS: Who = Who::Roles(&[Role::Admin, Role::App]);
 pub(crate) struct Caller {
     /// For the feed and the audit lines.
     pub(crate) actor: Actor,
+    /// How far the token goes.
+    pub(crate) scope: Scope,
+    /// Who is logged in; none: an app by a token of its own.
+    pub(crate) session: Option<Session>,
+}
+
+/// A person's login.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// Who.
+    pub(crate) user: User,
+    /// The token's own id.
+    pub(crate) token: String,
+    /// When it ends by itself.
+    pub(crate) expires: Millis,
+}
+
+impl Caller {
+    /// That the token takes in this type.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn may_use(&self, entity_type: &EntityType) -> Result<(), ApiError> {
+        if self.scope.covers(entity_type.as_str()) {
+            return Ok(());
+        }
+        let own: Vec<&str> = self.scope.entity_types.iter().map(EntityType::as_str).collect();
+        let message = format!(
+            "this token is not for the type {entity_type}, only for {}",
+            own.join(", ")
+        );
+        Err(ApiError::forbidden("forbidden_type", message))
+    }
+
+    /// The person who is logged in, where the route's guard asked for one.
+    ///
+    /// # Errors
+    /// 403 for an app.
+    pub(crate) fn session(&self) -> Result<&Session, ApiError> {
+        self.session.as_ref().ok_or_else(not_a_person)
+    }
 }
 
 impl FromRequestParts<Shared> for Caller {
@@ -52,7 +98,7 @@ impl FromRequestParts<Shared> for Caller {
 
     /// Takes what [`Guarded`] left; a route without a guard has none.
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, ApiError> {
-        parts.extensions.remove::<Self>().ok_or_else(missing_token)
+        parts.extensions.get::<Self>().cloned().ok_or_else(missing_token)
     }
 }
 
@@ -73,7 +119,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(self, mut request: axum::extract::Request, state: Shared) -> Self::Future {
-        match admit(self.who, request.headers(), &state) {
+        match admit(self.who, request.method(), request.headers(), &state) {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);
@@ -86,12 +132,56 @@ where
 }
 
 /// Lets a request in, with its caller where it needs one.
-fn admit(who: Who, headers: &HeaderMap, state: &Shared) -> Result<Option<Caller>, ApiError> {
-    let Who::Roles(roles) = who else {
-        return Ok(None);
+fn admit(who: Who, method: &Method, headers: &HeaderMap, state: &Shared) -> Result<Option<Caller>, ApiError> {
+    let roles = match who {
+        Who::Anyone | Who::Cloud => return Ok(None),
+        Who::Themselves => None,
+        Who::Roles(roles) => Some(roles),
     };
-    let claims = state.tokens.verify(bearer(headers)?, state.engine.now())?;
-    // The token says who; what they may do is asked each time, so that a change of role holds at once.
+    let token = bearer(headers)?;
+    let (caller, role) = if token.starts_with(APP_TOKEN_PREFIX) {
+        (by_app_token(token, state)?, Role::App)
+    } else {
+        by_login(token, state)?
+    };
+    let Some(roles) = roles else {
+        return caller
+            .session()
+            .is_ok()
+            .then_some(Some(caller))
+            .ok_or_else(not_a_person);
+    };
+    if caller
+        .session
+        .as_ref()
+        .is_some_and(|session| session.user.must_change_password)
+    {
+        return Err(ApiError::forbidden(
+            "password_change_required",
+            "this password is for the first login only: change it with POST /api/v1/auth/password, and log in again",
+        ));
+    }
+    if !roles.contains(&role) {
+        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let message = format!(
+            "your role {} may not do this: it takes {}",
+            role.as_str(),
+            names.join(" or ")
+        );
+        return Err(ApiError::forbidden("forbidden", message));
+    }
+    let reads = method == Method::GET || method == Method::HEAD;
+    let wanted = if reads { Access::Read } else { Access::Write };
+    if !caller.scope.access.allows(wanted) {
+        let message = format!("this token is for {} only", caller.scope.access.as_str());
+        return Err(ApiError::forbidden("forbidden_access", message));
+    }
+    Ok(Some(caller))
+}
+
+/// Who logged in. The token says who; what they may do is asked each time, so that a change holds at once.
+fn by_login(token: &str, state: &Shared) -> Result<(Caller, Role), ApiError> {
+    let claims = state.tokens.verify(token, state.engine.session_time())?;
     let user = state.engine.user(&claims.sub)?.filter(|user| user.is_active);
     let Some(user) = user else {
         return Err(ApiError::bad_token(
@@ -99,23 +189,50 @@ fn admit(who: Who, headers: &HeaderMap, state: &Shared) -> Result<Option<Caller>
             "the token's user is gone or inactive: log in again",
         ));
     };
-    if !roles.contains(&user.role) {
-        let names: Vec<&str> = roles.iter().map(|role| role_name(*role)).collect();
-        return Err(ApiError::forbidden(
-            "forbidden",
-            format!(
-                "your role {} may not do this: it takes {}",
-                role_name(user.role),
-                names.join(" or ")
-            ),
+    if user.generation != claims.generation || state.engine.session_has_ended(&claims.jti)? {
+        return Err(ApiError::bad_token(
+            "invalid_token",
+            "the token's session has ended: log in again",
         ));
     }
-    Ok(Some(Caller {
+    let role = user.role;
+    let caller = Caller {
         actor: Actor {
-            id: user.username,
+            id: user.username.clone(),
             token_id: None,
         },
-    }))
+        scope: Scope::ALL,
+        session: Some(Session {
+            user,
+            expires: claims.expires(),
+            token: claims.jti,
+        }),
+    };
+    Ok((caller, role))
+}
+
+fn by_app_token(token: &str, state: &Shared) -> Result<Caller, ApiError> {
+    let Some(token) = state.engine.app_token(token)? else {
+        return Err(ApiError::bad_token(
+            "invalid_token",
+            "the token is none of this outlet's, was deleted or has ended: ask an admin for another",
+        ));
+    };
+    Ok(Caller {
+        actor: Actor {
+            id: token.id.clone(),
+            token_id: Some(token.id),
+        },
+        scope: token.scope,
+        session: None,
+    })
+}
+
+fn not_a_person() -> ApiError {
+    ApiError::forbidden(
+        "forbidden",
+        "an app's token has no session and no password: this is for people who log in",
+    )
 }
 
 /// The token of `Authorization: Bearer …`.
@@ -140,15 +257,6 @@ fn missing_token() -> ApiError {
         "missing_token",
         "this needs a token: get one from POST /api/v1/auth/login and send it as Authorization: Bearer",
     )
-}
-
-/// The contract's word for a role.
-pub(crate) fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Admin => "admin",
-        Role::Operator => "operator",
-        Role::App => "app",
-    }
 }
 
 #[cfg(test)]

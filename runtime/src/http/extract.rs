@@ -12,6 +12,7 @@ pub(crate) use cursor::{ListKind, encode as encode_cursor};
 pub(crate) use fields::{Fields, FromField, Text, object};
 pub(crate) use params::Params;
 
+use crate::http::auth::Caller;
 use crate::http::{ApiError, Shared};
 use axum::extract::{FromRequestParts, Path, Request};
 use http::request::Parts;
@@ -35,10 +36,10 @@ pub(crate) async fn optional_json_body(state: &Shared, request: Request) -> Resu
     payload.doc()
 }
 
-/// `{type}` of a path.
+/// `{type}` of a path; the caller may use it.
 pub(crate) struct TypePath(pub(crate) EntityType);
 
-/// `{type}/{id}` of a path.
+/// `{type}/{id}` of a path; the caller may use this type.
 pub(crate) struct EntityPath(pub(crate) EntityKey);
 
 /// The one placeholder of a path, whatever its name.
@@ -54,7 +55,9 @@ impl FromRequestParts<Shared> for TypePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
         let NamePath(text) = NamePath::from_request_parts(parts, state).await?;
-        Ok(Self(entity_type("entity_type", &text)?))
+        let entity_type = entity_type("entity_type", &text)?;
+        may_use(parts, &entity_type)?;
+        Ok(Self(entity_type))
     }
 }
 
@@ -66,6 +69,7 @@ impl FromRequestParts<Shared> for EntityPath {
             .await
             .map_err(bad_path)?;
         let entity_type = entity_type("entity_type", &kind)?;
+        may_use(parts, &entity_type)?;
         let id = EntityId::parse(&id).map_err(|error| ApiError::invalid("entity_id", error.to_string()))?;
         Ok(Self(EntityKey { entity_type, id }))
     }
@@ -79,6 +83,13 @@ impl FromRequestParts<Shared> for NamePath {
             .await
             .map_err(bad_path)?;
         Ok(Self(text))
+    }
+}
+
+fn may_use(parts: &Parts, entity_type: &EntityType) -> Result<(), ApiError> {
+    match parts.extensions.get::<Caller>() {
+        Some(caller) => caller.may_use(entity_type),
+        None => Ok(()),
     }
 }
 

@@ -20,6 +20,13 @@ impl Serialize for Raw<'_> {
     }
 }
 
+impl<'a> Raw<'a> {
+    /// A text that may be no JSON; none then.
+    pub(crate) fn checked(text: &'a str) -> Option<Self> {
+        serde_json::from_str::<&RawValue>(text).ok().map(|_| Self(text))
+    }
+}
+
 impl<'a> From<&'a Doc> for Raw<'a> {
     fn from(doc: &'a Doc) -> Self {
         Self(doc.as_str())

@@ -9,17 +9,23 @@ mod conflicts;
 mod entities;
 mod health;
 mod login;
+mod parked;
 mod plugins;
+mod push;
 mod queue;
 mod resync;
 mod simulate;
 mod stream;
 mod sync;
+mod tokens;
+mod users;
 
 pub(crate) use stream::MAX_STREAMS;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
 use crate::http::{ApiError, Shared, webhooks};
+pub(crate) use push::report as push_report;
+
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -46,6 +52,15 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&get,    "/healthz",                              Who::Anyone).to(health::live),
         e(&get,    "/readyz",                               Who::Anyone).to(health::ready),
         e(&post,   "/api/v1/auth/login",                    Who::Anyone).to(login::login),
+        e(&post,   "/api/v1/auth/logout",                   Who::Themselves).to(login::logout),
+        e(&post,   "/api/v1/auth/password",                 Who::Themselves).to(login::password),
+        e(&get,    "/api/v1/users",                         ADMIN).to(users::list),
+        e(&post,   "/api/v1/users",                         ADMIN).to(users::create),
+        e(&put,    "/api/v1/users/{id}",                    ADMIN).to(users::update),
+        e(&delete, "/api/v1/users/{id}",                    ADMIN).to(users::delete),
+        e(&get,    "/api/v1/tokens",                        ADMIN).to(tokens::list),
+        e(&post,   "/api/v1/tokens",                        ADMIN).to(tokens::create),
+        e(&delete, "/api/v1/tokens/{id}",                   ADMIN).to(tokens::delete),
 
         e(&get,    "/api/v1/entities/{type}",               READERS).to(entities::list),
         e(&get,    "/api/v1/entities/{type}/{id}",          READERS).to(entities::get),
@@ -67,6 +82,11 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&post,   "/api/v1/sync/retry",                    OPERATORS).to(queue::retry_all),
         e(&post,   "/api/v1/sync/retry/{id}",               OPERATORS).to(queue::retry),
         e(&delete, "/api/v1/sync/queue/{id}",               ADMIN).to(queue::give_up),
+        e(&post,   "/api/v1/sync/push/{type}/{id}",         OPERATORS).to(push::push),
+        e(&get,    "/api/v1/sync/parked",                   OPERATORS).to(parked::list),
+        e(&post,   "/api/v1/sync/parked/retry",             OPERATORS).to(parked::retry_all),
+        e(&post,   "/api/v1/sync/parked/{id}/retry",        OPERATORS).to(parked::retry),
+        e(&delete, "/api/v1/sync/parked/{id}",              ADMIN).to(parked::give_up),
         e(&get,    "/api/v1/sync/conflicts",                OPERATORS).to(conflicts::list),
         e(&get,    "/api/v1/sync/conflicts/{id}",           OPERATORS).to(conflicts::get),
         e(&post,   "/api/v1/sync/resolve/{id}",             OPERATORS).to(conflicts::resolve),

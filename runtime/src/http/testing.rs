@@ -9,7 +9,7 @@ pub(crate) async fn app() -> App {
     App::new(
         engine().await,
         Settings {
-            jwt_secret: b"0123456789abcdef0123456789abcdef".to_vec(),
+            jwt_secrets: vec![b"0123456789abcdef0123456789abcdef".to_vec()],
             install_id: "install-1".to_owned(),
             webhook_secrets: Vec::new(),
             stop: CancellationToken::new(),

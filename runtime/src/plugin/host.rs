@@ -32,6 +32,9 @@ const GATE_STACK: usize = 8 << 20;
 /// Each thread may hold an instance, and each instance takes 32 GiB of address space.
 const MAX_THREADS: usize = 64;
 
+/// Calls at a time where they run on their callers' threads.
+const MAX_CALLERS: usize = 16;
+
 /// What the host needs to know.
 #[derive(Clone)]
 pub struct HostConfig {
@@ -39,7 +42,8 @@ pub struct HostConfig {
     pub cache_dir: Option<PathBuf>,
     /// Key of the cache's MAC. Secret, and the same over restarts.
     pub cache_key: [u8; 32],
-    /// Threads that calls run on, 1 to 64.
+    /// Threads that calls run on, at most 64. 0: each call runs to its end where it is made, as a simulation wants it,
+    /// whose time stands still meanwhile.
     pub threads: usize,
     /// Limits of every plugin.
     pub limits: Limits,
@@ -68,7 +72,8 @@ struct Inner {
     /// Held while loading, so that instances at the gate never take the slots of calls.
     turn: Mutex<()>,
     registry: Registry,
-    threads: Threads,
+    /// None: calls run where they are made.
+    threads: Option<Threads>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -86,8 +91,9 @@ impl Host {
             limits,
             monotonic_us,
         } = config;
-        let threads = threads.clamp(1, MAX_THREADS);
-        let slots = u32::try_from(threads + GATES).unwrap_or(u32::MAX);
+        let threads = threads.min(MAX_THREADS);
+        let callers = if threads == 0 { MAX_CALLERS } else { threads };
+        let slots = u32::try_from(callers + GATES).unwrap_or(u32::MAX);
         let engine = engine::start(slots, &limits)?;
         let cache = cache_dir.and_then(|dir| {
             Cache::open(&dir, cache_key, engine::compatibility(&engine))
@@ -109,7 +115,7 @@ impl Host {
             gate,
             turn: Mutex::new(()),
             registry: Registry::default(),
-            threads: Threads::start(threads)?,
+            threads: (threads > 0).then(|| Threads::start(threads)).transpose()?,
             stopping: Arc::default(),
         })))
     }
@@ -301,7 +307,9 @@ impl Host {
     /// a thread; queued documents come back as retryable failures.
     pub fn shutdown(&self) {
         self.0.stopping.store(true, Ordering::Relaxed);
-        self.0.threads.stop();
+        if let Some(threads) = &self.0.threads {
+            threads.stop();
+        }
         self.0.machine.ticker.stop();
     }
 
@@ -321,16 +329,15 @@ impl Host {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
+        let Some(threads) = &self.0.threads else {
+            return guarded(work);
+        };
         let (done, answer) = oneshot::channel();
         let job = move || {
             // Nobody waits any more when the caller was cancelled.
             let _ = done.send(work());
         };
-        self.0
-            .threads
-            .run(job)
-            .await
-            .map_err(|_| Failure::shutting_down())?;
+        threads.run(job).await.map_err(|_| Failure::shutting_down())?;
         answer
             .await
             .map_err(|_| Failure::trap("the call broke off inside the host"))

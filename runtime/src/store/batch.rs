@@ -23,7 +23,7 @@ pub enum Counter {
     Synced = 3,
     /// Records that are not tombstones.
     Records = 4,
-    /// Documents that a plugin could not handle.
+    /// Documents that a plugin could not handle: updates, and queue items (which are failed, too).
     Parked = 5,
     /// Entities with an update that is not decided yet.
     Inbox = 6,

@@ -73,6 +73,12 @@ fn write_items(batch: &mut Batch, before: &Entity, after: &Entity) {
     let failed = |items: &[Item]| items.iter().filter(|item| has_failed(item)).count() as i64;
     let (was, is) = (failed(&before.items), failed(&after.items));
     let waiting = (after.items.len() as i64 - is) - (before.items.len() as i64 - was);
+    let parked = |items: &[Item]| items.iter().filter(|item| item.is_parked()).count() as i64;
+    count(
+        batch,
+        Counter::Parked,
+        parked(&after.items) - parked(&before.items),
+    );
     count(batch, Counter::Failed, is - was);
     count(batch, Counter::Pending, waiting);
 }

@@ -38,6 +38,8 @@ pub const CHANGE_ID: u8 = b'x';
 pub const WEBHOOK: u8 = b'h';
 /// Parked documents: number.
 pub const PARKED: u8 = b'p';
+/// Parked updates by the cloud's name of their entity: type, mark and name → number. Follows from the parked.
+pub const PARKED_OF: u8 = b'P';
 /// Conflicts the cloud told of: type, id → its conflict id.
 pub const HINT: u8 = b'j';
 /// Settings and cursors: name.
@@ -48,6 +50,10 @@ pub const BINDING: u8 = b'b';
 pub const BROADCAST: u8 = b'z';
 /// Users: id.
 pub const USER: u8 = b'u';
+/// Apps' tokens: id.
+pub const APP_TOKEN: u8 = b'T';
+/// Login tokens whose session was ended: the token's own id → when it would have expired.
+pub const ENDED_SESSION: u8 = b'E';
 /// Marks of entities that a listing has shown, or that were written meanwhile: see `seen`.
 pub const SEEN: u8 = b'S';
 

@@ -11,14 +11,16 @@ use std::{
 use selaras_core::conflict::{Conflict, Phase};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
-use selaras_core::record::{Record, Slot, Standing};
+use selaras_core::record::{Record, Slot};
+use selaras_core::requeue::requeue;
 use selaras_core::share::default_priority;
+use sha2::{Digest, Sha256};
 
 use super::{
-    Batch, Direction, Store, StoreError,
+    Batch, Counter, Direction, Store, StoreError,
     entity_rows::write_entity,
     keys,
-    rows::{Rows, decode},
+    rows::{ParkedRow, Rows, decode},
     salvage::Salvaged,
 };
 
@@ -32,12 +34,19 @@ pub(super) fn is_derived(key: &[u8]) -> bool {
     matches!(
         key.first(),
         Some(
-            &(keys::ENTITY_ITEM | keys::READY | keys::DUE | keys::FAILED | keys::INBOX | keys::OPEN_CONFLICT)
+            &(keys::ENTITY_ITEM
+                | keys::READY
+                | keys::DUE
+                | keys::FAILED
+                | keys::INBOX
+                | keys::OPEN_CONFLICT
+                | keys::PARKED_OF)
         )
     )
 }
 
-/// Mends a store that lacks all derived rows and whose counts of what is there are zero.
+/// Mends a store that lacks all derived rows and whose counts of what is there are zero, but for the parked updates, which
+/// were counted as they were read.
 ///
 /// # Errors
 /// When the store fails.
@@ -47,9 +56,11 @@ pub(super) fn mend(store: Arc<dyn Store>, report: &mut Salvaged) -> Result<(), S
         batch: Batch::new(),
         report,
         open_conflicts: HashSet::new(),
+        highest: 0,
         runtime: tokio::runtime::Builder::new_current_thread().build()?,
     };
     mending.conflicts()?;
+    mending.parked()?;
     let mut queues = mending.queues()?;
     mending.records(&mut queues)?;
     mending.without_record(queues)?;
@@ -63,6 +74,8 @@ struct Mending<'a> {
     batch: Batch,
     report: &'a mut Salvaged,
     open_conflicts: HashSet<String>,
+    /// The highest number of an item or a parked update; where the store's own row is lost, its numbers begin below.
+    highest: u64,
     /// Waits for commits; this thread is nobody's worker.
     runtime: tokio::runtime::Runtime,
 }
@@ -87,11 +100,33 @@ impl Mending<'_> {
         })
     }
 
+    /// Parked updates are found by their entity's name again; what cannot be read is no longer one.
+    fn parked(&mut self) -> Result<(), StoreError> {
+        self.each(keys::PARKED, |this, key, value| {
+            let number = keys::number(key).unwrap_or_default();
+            this.highest = this.highest.max(number);
+            match decode::<ParkedRow>(key, value) {
+                Ok(row) => {
+                    if let Some(slot) = row.slot() {
+                        this.batch.put(slot, number.to_be_bytes());
+                    }
+                }
+                Err(_) => {
+                    this.report.broken += 1;
+                    this.batch.delete(key);
+                    this.batch.count(Counter::Parked, -1);
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// The queue of each entity; items that lack a part are taken out.
     fn queues(&mut self) -> Result<Queues, StoreError> {
         let mut queues = Queues::new();
         self.each(keys::ITEM, |this, key, _| {
             let order = keys::number(key).unwrap_or_default();
+            this.highest = this.highest.max(order);
             match this.rows.item(order) {
                 Ok(Some(row)) => queues.entry(row.key).or_default().push(order),
                 Ok(None) | Err(_) => {
@@ -164,13 +199,7 @@ impl Mending<'_> {
             }
         }
         let missing = u64::from(record.waiting).saturating_sub(items.len() as u64);
-        if missing > 0 {
-            self.report.lost_items += missing;
-            if items.is_empty() {
-                // The cloud was not told of what is here, and nobody is going to: said, not passed over.
-                record.standing = Standing::Diverged;
-            }
-        }
+        self.report.lost_items += missing;
         record.conflict = record.conflict.filter(|id| self.open_conflicts.contains(id));
         let priority = match record.slot {
             Some(Slot::Ready { priority, .. }) => priority,
@@ -191,6 +220,13 @@ impl Mending<'_> {
             items,
             ..Entity::new(key.clone())
         };
+        if missing > 0 {
+            // The cloud was not told of what is here: it is, or the record says that it was not.
+            self.highest = (self.highest + 1).max(self.rows.store().reserve());
+            let order = self.highest;
+            let change_id = change_id(key, after.record.version);
+            requeue(&mut after, order, change_id);
+        }
         let rows = self.rows.clone();
         let owns = |id: &selaras_core::id::CloudId| {
             matches!(
@@ -246,3 +282,17 @@ impl Mending<'_> {
             .map_err(|error| StoreError::Engine(Box::new(error)))
     }
 }
+
+/// The id of the change to this version that stands in for a lost one: the same, however often the store is mended.
+fn change_id(key: &EntityKey, version: u64) -> String {
+    let mut name = Sha256::new();
+    for part in [key.entity_type.as_str(), key.id.as_str()] {
+        name.update(part);
+        name.update([0]);
+    }
+    name.update(version.to_be_bytes());
+    format!("mended-{}", hex::encode(&name.finalize()[..16]))
+}
+
+#[cfg(test)]
+mod tests;

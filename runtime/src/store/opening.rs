@@ -1,6 +1,7 @@
 //! Opening a store whatever state its files are in: by the rungs of a ladder, each losing as little as can be.
 //!
-//! 1. A child process looks at it, first at the sums in its log, then by opening it; only a store that passes is opened here.
+//! 1. A child process looks at it, first at the sums in its log, then by opening it; only a store that passes, and lacks no
+//!    acknowledged commit, is opened here.
 //! 2. A copy without the engine's snapshots and settings file, which it can do without.
 //! 3. What can be read of the copy, in a new store.
 //! 4. The newest backup.
@@ -13,6 +14,8 @@ mod journal;
 mod repair;
 
 pub use journal::Step;
+
+use repair::lost_of;
 
 use std::{
     path::{Path, PathBuf},
@@ -191,13 +194,9 @@ impl Opening {
             };
         };
         let mut steps = Vec::new();
-        let lost = marked
-            .filter(|marked| marked.epoch == *epoch)
-            .map_or(0, |marked| marked.commits.saturating_sub(probed.commits));
-        if lost > 0 {
-            let what =
-                format!("the database opens, but the last {lost} acknowledged commits are missing in it");
-            return self.truncated(probed, lost, self.step(what));
+        let lost = lost_of(marked.as_ref(), epoch, probed.commits);
+        if let Some(marked) = marked.filter(|_| lost > 0) {
+            return self.truncated(&marked, lost);
         }
         let stats = Stats {
             bytes_on_disk: probed.file_bytes,

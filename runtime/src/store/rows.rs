@@ -11,6 +11,7 @@ use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -116,7 +117,8 @@ pub struct LogRow {
     pub details: Doc,
 }
 
-/// An update that could not be handled, kept whole.
+/// An update that could not be handled, kept whole. Its row never comes to hold another update: a newer one of the same
+/// entity gets a number of its own, so that who read a row and finds it there knows what is in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ParkedRow {
     /// The wire's or the outlet's name of the type.
@@ -131,8 +133,51 @@ pub struct ParkedRow {
     pub error_code: String,
     /// In words.
     pub error: String,
-    /// When.
+    /// When it first failed so.
     pub at: Millis,
+    /// The mapper that failed.
+    #[serde(default)]
+    pub plugin: Option<String>,
+    /// SHA-256 of its component, where there was one.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// Names what it failed under: under anything else it is tried again by itself. None: at every occasion.
+    #[serde(default)]
+    pub under: Option<String>,
+    /// The record's version when it was parked: what numbers nothing is older than what the outlet did since.
+    #[serde(default)]
+    pub version: u64,
+    /// The array of the cloud's answer in which an unreadable element stood; none: it came by a webhook.
+    #[serde(default)]
+    pub collection: Option<String>,
+}
+
+impl ParkedRow {
+    /// The key that leads to the row: the name by which the cloud knows the update's entity; of what cannot be read, its
+    /// text's digest. None: there is neither.
+    pub fn slot(&self) -> Option<Vec<u8>> {
+        match (&self.update, &self.entity_id, &self.raw) {
+            (Some(update), Some(id), _) => Some(parked_slot(&self.entity_type, id, update)),
+            (None, _, Some(raw)) => {
+                let collection = self.collection.as_deref().unwrap_or_default();
+                let digest = Sha256::new_with_prefix(collection)
+                    .chain_update([0])
+                    .chain_update(raw)
+                    .finalize();
+                Some(keys::two(keys::PARKED_OF, "", &hex::encode(digest)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The slot of what is parked of the update's entity. See [`ParkedRow::slot`].
+pub fn parked_slot(entity_type: &str, entity_id: &str, update: &selaras_core::update::Update) -> Vec<u8> {
+    let name = match &update.cloud_id {
+        Some(cloud_id) => format!("c{cloud_id}"),
+        None => format!("l{entity_id}"),
+    };
+    keys::two(keys::PARKED_OF, entity_type, &name)
 }
 
 /// Writes a value.

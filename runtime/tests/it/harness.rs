@@ -4,5 +4,6 @@
 pub mod dice;
 pub mod disk;
 pub mod json_text;
+pub mod mapper;
 pub mod northwind;
 pub mod wait;

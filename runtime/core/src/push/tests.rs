@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixture::{Case, NOW, RETRY_AT, deletion, id, price, update};
+use crate::fixture::{Case, NOW, RETRY_AT, deletion, id, parked, price, update};
 use crate::receive::Received;
 use crate::record::{Slot, SyncStatus};
 
@@ -381,4 +381,24 @@ fn a_parked_item_of_unknown_outcome_is_attempted_again_when_it_is_retried() {
     assert!(case.step(|entity| retry(entity, 1)));
     assert!(case.entity.is_attempted());
     assert!(!case.step(|entity| retry(entity, 1)), "it is not failed any more");
+}
+
+#[test]
+fn a_parked_item_says_who_failed_at_it_until_something_else_becomes_of_it() {
+    let mut case = Case::synced();
+    case.put("2");
+    assert_eq!(case.park(false), Absorbed::Failed);
+    let head = case.entity.head().unwrap();
+    assert!(head.is_parked());
+    assert_eq!(head.parked, Some(parked("old")));
+    let order = head.order;
+    assert!(case.step(|entity| park_again(entity, order, "again".to_owned(), parked("new"))));
+    assert_eq!(case.entity.head().unwrap().parked, Some(parked("new")));
+    assert!(case.step(|entity| retry(entity, order)));
+    assert!(!case.entity.head().unwrap().is_parked());
+    assert!(!case.step(|entity| park_again(entity, order, "again".to_owned(), parked("newer"))));
+    // The cloud refuses it: no mapper is to blame.
+    case.attempt();
+    assert_eq!(case.refuse(false), Absorbed::Failed);
+    assert!(!case.entity.head().unwrap().is_parked());
 }

@@ -2,8 +2,10 @@ mod echoes;
 
 use super::*;
 use crate::fixture::{Case, deletion, doc, id, price, seen, unnumbered, update};
+use crate::id::CloudId;
+use crate::past::Former;
 use crate::push::{Absorbed, Outcome};
-use crate::record::SyncStatus;
+use crate::record::{Record, SyncStatus};
 use crate::settle::Decision;
 use crate::stamp::Millis;
 
@@ -228,6 +230,42 @@ fn rule_4_an_update_under_a_former_name_is_stale_whatever_its_number() {
     case.push(Some("c-2"), Some(1));
     assert_eq!(case.update(&deletion(9)), Received::Stale);
     assert_eq!(case.doc(), Some(r#"{"price":2}"#));
+}
+
+#[test]
+fn rule_8_what_lives_under_a_former_name_after_its_deletion_is_another_entity() {
+    let mut case = Case::kept_over_deletion();
+    case.push(Some("c-2"), Some(1));
+    let another = |case: &Case, update: &Update| is_anothers(&case.entity, update);
+    assert!(!another(&case, &update("3", 3)), "late, of before the deletion");
+    assert!(!another(&case, &deletion(6)), "it does not live");
+    assert!(another(&case, &update("5", 5)));
+    case.step(|entity| entity.record.note_deletion(&deletion(6)));
+    assert!(!another(&case, &update("5", 5)), "deleted once more");
+    assert!(another(&case, &update("7", 7)));
+    let kept: Record = serde_json::from_str(&serde_json::to_string(&case.entity.record).unwrap()).unwrap();
+    assert_eq!(kept, case.entity.record);
+    case.step(|entity| entity.record.give_up_name(&CloudId::parse("c-1").unwrap()));
+    assert_eq!(case.entity.record.former_ids, []);
+}
+
+#[test]
+fn rule_8_where_no_deletion_was_stated_a_former_name_tells_nothing() {
+    let mut case = Case::synced();
+    case.delete();
+    case.push(None, None);
+    case.put("2");
+    case.push(Some("c-2"), Some(1));
+    assert!(
+        !is_anothers(&case.entity, &update("1", 9)),
+        "perhaps of before our deletion"
+    );
+    let older: Former = serde_json::from_str(r#""c-1""#).unwrap();
+    assert_eq!(
+        (older.version, older.stamp),
+        (0, None),
+        "as older versions kept it"
+    );
 }
 
 #[test]

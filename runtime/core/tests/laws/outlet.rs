@@ -7,7 +7,7 @@ use selaras_core::doubt::doubt;
 use selaras_core::echo::settle_echo;
 use selaras_core::entity::Entity;
 use selaras_core::id::{CloudId, EntityKey};
-use selaras_core::item::{Item, ItemState};
+use selaras_core::item::{Item, ItemState, Parked};
 use selaras_core::json::Doc;
 use selaras_core::payload::same_state;
 use selaras_core::push::{Attempt, Outcome, Policy, absorb, attempt, give_up, retry};
@@ -211,7 +211,14 @@ impl Outlet {
     pub fn parked(&mut self, retryable: bool) {
         if self.flight.is_none() && self.entity.record.slot.is_some() {
             let error = "plugin-trap".to_owned();
-            self.absorb(Outcome::Parked { error, retryable });
+            let by = Parked {
+                code: error.clone(),
+                plugin: "m".to_owned(),
+                digest: None,
+                under: String::new(),
+                at: Millis(0),
+            };
+            self.absorb(Outcome::Parked { error, retryable, by });
         }
     }
 

@@ -169,3 +169,40 @@ fn every_cut_of_a_page_is_refused_as_a_whole() {
         assert_eq!(read_page(&whole[..cut]).unwrap_err().code(), "nonsense");
     }
 }
+
+#[test]
+fn an_element_that_cannot_be_read_is_kept_whole_beside_its_problem() {
+    let page = page(r#"{"items":[{"cloud_id":"c-1","data":{"n":1.50}},7],"products":[{"name":"Chai"}]}"#);
+    let kept: Vec<_> = page
+        .unreadable
+        .iter()
+        .map(|u| (u.collection.as_str(), u.raw.as_str()))
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            ("items", r#"{"cloud_id":"c-1","data":{"n":1.50}}"#),
+            ("items", "7"),
+            ("products", r#"{"name":"Chai"}"#)
+        ]
+    );
+    assert_eq!(page.problems.len(), 3);
+    let (collection, raw) = (&page.unreadable[0].collection, &page.unreadable[0].raw);
+    assert_eq!(read_again(collection, raw), Err("has no entity_type".to_owned()));
+    assert!(read_again("products", raw).is_ok());
+}
+
+#[test]
+fn an_element_told_as_text_is_read_as_the_same_element() {
+    let page = page(
+        r#"{"items":[{"entity_type":"product","cloud_id":"c \"1","local_id":"p","version":3,"updated_by":"hq",
+            "change_id":"ch","updated_at":"2026-01-27T10:35:00.500Z","data":{"n":1.50}}],
+            "products":[{"cloud_id":"c-2","name":"Chai"}],
+            "deleted":[{"entity_type":"product","local_id":"p","version":4,"deleted_at":"2026-01-27T10:35:00Z"}]}"#,
+    );
+    assert_eq!(page.elements.len(), 3);
+    for element in &page.elements {
+        let (collection, raw) = element.text();
+        assert_eq!(read_again(&collection, &raw).as_ref(), Ok(element), "{raw}");
+    }
+}

@@ -53,6 +53,8 @@ pub struct Feed {
     pub epoch: String,
     /// Entries after `since`, in order.
     pub entries: Vec<FeedEntry>,
+    /// Up to here the feed was read: where to go on.
+    pub read_to: u64,
     /// The newest entry there is.
     pub head: u64,
 }

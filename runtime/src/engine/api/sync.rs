@@ -3,7 +3,7 @@
 use super::{ResyncView, StoreHealth, StoreView, Unavailable};
 use selaras_core::id::{EntityKey, EntityType};
 use selaras_core::json::Doc;
-use selaras_core::record::Operation;
+use selaras_core::record::{Operation, SyncStatus};
 use selaras_core::stamp::Millis;
 
 /// Where the outlet stands.
@@ -241,6 +241,116 @@ pub enum RetryError {
         /// What would be needed.
         why: &'static str,
     },
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What one of an entity's items came to when it was pushed by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushedItem {
+    /// Its id in the queue.
+    pub id: String,
+    /// What it does at the cloud, as far as is known; none: it was gone when its turn came.
+    pub operation: Option<Operation>,
+    /// What came of it.
+    pub outcome: PushOutcome,
+    /// The last failure.
+    pub error: Option<String>,
+    /// When it is tried next; none: when its turn comes, or not by itself.
+    pub next_attempt_at: Option<Millis>,
+}
+
+/// What came of an item that was pushed by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushOutcome {
+    /// The cloud has taken it.
+    Pushed,
+    /// It left the queue otherwise: by the run that was going, by its mapper that keeps it from the cloud, by an echo, or
+    /// because a decision stands in for it.
+    Settled,
+    /// The cloud has something newer: see `sync_status`.
+    Conflict,
+    /// It is tried again later.
+    Retry,
+    /// Out of retries, or refused for good.
+    Failed,
+    /// Its mapper cannot translate it.
+    Parked,
+    /// Its turn did not come: it is behind another, or the deadline came first.
+    Waiting,
+}
+
+impl PushOutcome {
+    /// The contract's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pushed => "pushed",
+            Self::Settled => "settled",
+            Self::Conflict => "conflict",
+            Self::Retry => "retry",
+            Self::Failed => "failed",
+            Self::Parked => "parked",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+/// What the push of one entity came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntityPush {
+    /// The entity, under its name of today.
+    pub key: EntityKey,
+    /// Items the cloud took.
+    pub pushed: u64,
+    /// Items it refused or left without a result, and those whose mapper failed.
+    pub failed: u64,
+    /// Each item that waited when it was asked for, or came up since.
+    pub items: Vec<PushedItem>,
+    /// Where the record stands now.
+    pub sync_status: SyncStatus,
+    /// The last failure, in the cloud's words where it had some.
+    pub error: Option<String>,
+}
+
+/// Why one entity's changes were not pushed.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// Nobody has heard of it (404).
+    #[error("there is no {0}")]
+    NotFound(EntityKey),
+    /// It has an open conflict (409).
+    #[error("{key} has an open conflict: decide it with POST /api/v1/sync/resolve/{conflict}")]
+    Conflict {
+        /// The entity.
+        key: EntityKey,
+        /// The conflict.
+        conflict: String,
+    },
+    /// Sync is off, or no cloud is configured (409).
+    #[error("{0}")]
+    Off(&'static str),
+    /// The link rests (503).
+    #[error("{why}")]
+    Paused {
+        /// Why.
+        why: String,
+        /// How long it rests, where that is known.
+        retry_after_seconds: Option<u64>,
+    },
+    /// The link failed on the way (503); what was done before is in the report.
+    #[error("{error}")]
+    Link {
+        /// In words.
+        error: String,
+        /// How long it rests now, where that is known.
+        retry_after_seconds: Option<u64>,
+        /// What came of it all the same.
+        report: Box<EntityPush>,
+    },
+    /// The outlet is shutting down (503).
+    #[error("the outlet is shutting down")]
+    Stopping,
     /// The store does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::engine::api::{
-    Accepted, Actor, Change, FeedError, Hook, HookUpdate, Idempotency, Intent, Outlet, Precondition,
+    Accepted, Actor, Change, FeedError, Hook, HookUpdate, Idempotency, Intent, Outlet, Precondition, Scope,
 };
 use crate::engine::settings::Defaults;
 use crate::engine::tell::Hint;
@@ -116,7 +116,7 @@ impl Rig {
     }
 
     async fn since(&self, since: u64) -> Result<usize, (u64, u64)> {
-        match self.engine.feed(since, 500, Duration::ZERO).await {
+        match self.engine.feed(since, 500, Duration::ZERO, &Scope::ALL).await {
             Ok(feed) => Ok(feed.entries.len()),
             Err(FeedError::Truncated { oldest, head, .. }) => Err((oldest, head)),
             Err(FeedError::Unavailable(error)) => panic!("{error}"),

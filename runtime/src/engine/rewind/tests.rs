@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::engine::api::FeedError;
+use crate::engine::api::{FeedError, Scope};
 use crate::engine::settings::Defaults;
 use crate::engine::testing::{self, engine_over};
 use crate::store::rewound::Cause;
@@ -123,7 +123,7 @@ async fn a_place_in_the_feed_from_before_is_told_apart() {
     put(&engine, "p-1", 4).await;
     let head = engine.inner.rows.store().feed_head();
     for old in [0, 1, 2, 3, head - 2] {
-        match engine.feed(old, 10, Duration::ZERO).await {
+        match engine.feed(old, 10, Duration::ZERO, &Scope::ALL).await {
             Err(FeedError::Truncated {
                 epoch,
                 oldest,
@@ -134,10 +134,18 @@ async fn a_place_in_the_feed_from_before_is_told_apart() {
             other => panic!("since {old}: {other:?}"),
         }
     }
-    let feed = engine.feed(head - 1, 10, Duration::ZERO).await.unwrap();
+    let feed = engine
+        .feed(head - 1, 10, Duration::ZERO, &Scope::ALL)
+        .await
+        .unwrap();
     assert_eq!(feed.entries.len(), 1);
     // And after one more start.
-    assert!(open(&disk).feed(1, 10, Duration::ZERO).await.is_err());
+    assert!(
+        open(&disk)
+            .feed(1, 10, Duration::ZERO, &Scope::ALL)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

@@ -26,13 +26,24 @@ pub(crate) struct Claims {
     iat: i64,
     exp: i64,
     /// Tells one token from another.
-    jti: String,
+    pub(crate) jti: String,
+    /// Which of the user's sessions hold: when all of them are ended, it grows.
+    #[serde(rename = "gen")]
+    pub(crate) generation: u32,
+}
+
+impl Claims {
+    /// When it expires.
+    pub(crate) fn expires(&self) -> Millis {
+        Millis(self.exp.saturating_mul(1000))
+    }
 }
 
 /// Makes and checks tokens.
 pub(crate) struct Tokens {
     signing: EncodingKey,
-    verifying: DecodingKey,
+    /// The current key, then the previous one.
+    verifying: Vec<DecodingKey>,
     audience: String,
     validation: Validation,
 }
@@ -46,8 +57,9 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// `audience` is this installation's id: a token of another one is no use here, even under the same secret.
-    pub(crate) fn new(secret: &[u8], audience: &str) -> Self {
+    /// `secrets`: the one to sign with, and perhaps the previous one, whose tokens still hold. `audience` is this
+    /// installation's id: a token of another one is no use here, even under the same secret.
+    pub(crate) fn new(secrets: &[Vec<u8>], audience: &str) -> Self {
         provider::install();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "sub", "iss", "aud"]);
@@ -56,20 +68,24 @@ impl Tokens {
         // The crate would ask the system's clock; `verify` judges the time itself.
         validation.validate_exp = false;
         Self {
-            signing: EncodingKey::from_secret(secret),
-            verifying: DecodingKey::from_secret(secret),
+            signing: EncodingKey::from_secret(&secrets[0]),
+            verifying: secrets
+                .iter()
+                .map(|secret| DecodingKey::from_secret(secret))
+                .collect(),
             audience: audience.to_owned(),
             validation,
         }
     }
 
-    /// A token for a user, and when it ends. `random` tells it from any other.
+    /// A token for a user whose sessions are at this generation, and when it ends. `random` tells it from any other.
     ///
     /// # Errors
     /// 500; it cannot happen with a key of any length.
     pub(crate) fn issue(
         &self,
         user_id: &str,
+        generation: u32,
         now: Millis,
         random: u64,
     ) -> Result<(String, Millis), ApiError> {
@@ -81,10 +97,11 @@ impl Tokens {
             iat: now.0.div_euclid(1000),
             exp: expires.0.div_euclid(1000),
             jti: format!("{random:016x}"),
+            generation,
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .map_err(|error| ApiError::internal(format!("a token cannot be made: {error}")))?;
-        Ok((token, Millis(claims.exp.saturating_mul(1000))))
+        Ok((token, claims.expires()))
     }
 
     /// Who a token speaks for.
@@ -92,7 +109,13 @@ impl Tokens {
     /// # Errors
     /// 401: forged, of another installation, expired, or made in a future that the clock was set back from.
     pub(crate) fn verify(&self, token: &str, now: Millis) -> Result<Claims, ApiError> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
+        let decoded = self
+            .verifying
+            .iter()
+            .map(|key| jsonwebtoken::decode(token, key, &self.validation));
+        let decoded = decoded.reduce(|first, next| first.or(next));
+        let claims: Claims = decoded
+            .expect("invariant: there is a key")
             .map_err(|error| {
                 ApiError::bad_token(
                     "invalid_token",
@@ -127,7 +150,7 @@ mod tests {
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
     fn tokens() -> Tokens {
-        Tokens::new(SECRET, "install-1")
+        Tokens::new(&[SECRET.to_vec()], "install-1")
     }
 
     fn code(result: Result<Claims, ApiError>) -> &'static str {
@@ -152,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_token_speaks_for_its_user_until_it_expires() {
-        let (token, expires) = tokens().issue("u-1", NOW, 7).unwrap();
+        let (token, expires) = tokens().issue("u-1", 3, NOW, 7).unwrap();
         assert_eq!(expires, NOW.plus_ms(LIFETIME_MS));
         assert_eq!(tokens().verify(&token, NOW).unwrap().sub, "u-1");
         assert_eq!(
@@ -170,20 +193,29 @@ mod tests {
 
     #[test]
     fn a_token_of_another_secret_or_installation_is_refused() {
-        let (token, _) = tokens().issue("u-1", NOW, 7).unwrap();
+        let (token, _) = tokens().issue("u-1", 3, NOW, 7).unwrap();
         assert_eq!(
-            code(Tokens::new(b"another secret", "install-1").verify(&token, NOW)),
+            code(Tokens::new(&[b"another secret".to_vec()], "install-1").verify(&token, NOW)),
             "invalid_token"
         );
         assert_eq!(
-            code(Tokens::new(SECRET, "install-2").verify(&token, NOW)),
+            code(Tokens::new(&[SECRET.to_vec()], "install-2").verify(&token, NOW)),
             "invalid_token"
         );
     }
 
     #[test]
+    fn a_token_of_the_previous_secret_holds_while_it_is_kept() {
+        let (token, _) = tokens().issue("u-1", 3, NOW, 7).unwrap();
+        let rotated = Tokens::new(&[b"the new secret".to_vec(), SECRET.to_vec()], "install-1");
+        assert_eq!(rotated.verify(&token, NOW).unwrap().generation, 3);
+        let (token, _) = rotated.issue("u-1", 3, NOW, 7).unwrap();
+        assert_eq!(code(tokens().verify(&token, NOW)), "invalid_token");
+    }
+
+    #[test]
     fn a_token_from_a_future_that_never_came_is_refused() {
-        let (token, _) = tokens().issue("u-1", NOW, 7).unwrap();
+        let (token, _) = tokens().issue("u-1", 3, NOW, 7).unwrap();
         assert_eq!(
             code(tokens().verify(&token, NOW.plus_ms(-60_000))),
             "invalid_token"
@@ -193,7 +225,7 @@ mod tests {
 
     #[test]
     fn another_algorithm_or_none_is_refused() {
-        let (token, _) = tokens().issue("u-1", NOW, 7).unwrap();
+        let (token, _) = tokens().issue("u-1", 3, NOW, 7).unwrap();
         let claims =
             String::from_utf8(URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
         assert!(
@@ -220,11 +252,10 @@ mod tests {
 
     #[test]
     fn a_token_that_lacks_a_claim_is_refused() {
-        let all =
-            r#"{"sub":"u","iss":"selaras","aud":"install-1","iat":1769509800,"exp":1769553000,"jti":"1"}"#;
+        let all = r#"{"sub":"u","iss":"selaras","aud":"install-1","iat":1769509800,"exp":1769553000,"jti":"1","gen":0}"#;
         let header = r#"{"alg":"HS256"}"#;
         assert!(tokens().verify(&signed_by_hand(header, all), NOW).is_ok());
-        for name in ["sub", "iss", "aud", "iat", "exp", "jti"] {
+        for name in ["sub", "iss", "aud", "iat", "exp", "jti", "gen"] {
             let without = all.replace(&format!("\"{name}\""), "\"other\"");
             assert_eq!(
                 code(tokens().verify(&signed_by_hand(header, &without), NOW)),

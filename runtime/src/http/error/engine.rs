@@ -2,8 +2,8 @@
 
 use super::{ApiError, Detail};
 use crate::engine::api::{
-    ChangeError, ConfigError, FeedError, HookError, Precondition, QueryError, ResolveError, ResyncError,
-    RetryError, SimulateError, Unavailable,
+    ChangeError, ConfigError, FeedError, HookError, ParkedError, Precondition, PushError, QueryError,
+    ResolveError, ResyncError, RetryError, SimulateError, Unavailable, UserError,
 };
 
 /// When a store that does not answer should be asked again, in seconds.
@@ -156,6 +156,62 @@ impl From<RetryError> for ApiError {
     }
 }
 
+impl From<ParkedError> for ApiError {
+    fn from(error: ParkedError) -> Self {
+        let text = error.to_string();
+        match error {
+            ParkedError::NotFound(_) => {
+                Self::not_found("parked_not_found", format!("{text}: it may be handled already"))
+            }
+            ParkedError::Still { id, code, message } if code == "unreadable" => {
+                Self::unprocessable("unreadable", format!("{text}; it stays parked"))
+                    .detail("document", message.as_str())
+                    .data(serde_json::json!({ "id": id, "error_code": code, "error": message }))
+            }
+            ParkedError::Still { id, code, message } => {
+                Self::unprocessable("mapper_failed", format!("{text}; it stays parked"))
+                    .detail("mapper", text)
+                    .data(serde_json::json!({ "id": id, "error_code": code, "error": message }))
+            }
+            ParkedError::Busy(_) => Self::conflict("wrong_state", text),
+            ParkedError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<PushError> for ApiError {
+    fn from(error: PushError) -> Self {
+        let text = error.to_string();
+        let waiting = |error: Self, seconds: Option<u64>| match seconds {
+            Some(seconds) => error.retry_after(seconds),
+            None => error,
+        };
+        match error {
+            PushError::NotFound(_) => Self::not_found("entity_not_found", text),
+            PushError::Conflict { conflict, .. } => {
+                Self::conflict("conflict_open", text).data(serde_json::json!({ "conflict_id": conflict }))
+            }
+            PushError::Off(_) => Self::conflict("sync_off", text),
+            PushError::Paused {
+                retry_after_seconds, ..
+            } => waiting(Self::unavailable("link_paused", text), retry_after_seconds),
+            PushError::Link {
+                retry_after_seconds,
+                report,
+                ..
+            } => {
+                let report = super::super::routes::push_report(&report);
+                waiting(
+                    Self::unavailable("cloud_unavailable", text).data(report),
+                    retry_after_seconds,
+                )
+            }
+            PushError::Stopping => Self::unavailable("shutting_down", text),
+            PushError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
 impl From<ResyncError> for ApiError {
     fn from(error: ResyncError) -> Self {
         let text = error.to_string();
@@ -182,6 +238,20 @@ impl From<ResolveError> for ApiError {
             )
             .detail("strategy", format!("{code}: {message}")),
             ResolveError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        let text = error.to_string();
+        match error {
+            UserError::Taken(_) => Self::conflict("user_exists", text).detail("username", "is taken"),
+            UserError::NotFound(_) => Self::not_found("user_not_found", text),
+            UserError::LastAdmin => Self::conflict("last_admin", text),
+            UserError::Password(problem) => Self::invalid("password", problem),
+            UserError::WrongPassword => Self::unauthorized("invalid_credentials", text),
+            UserError::Unavailable(error) => error.into(),
         }
     }
 }

@@ -25,6 +25,10 @@ pub(crate) enum ListKind {
     Simulation = 5,
     /// Broadcasts.
     Broadcasts = 6,
+    /// Parked documents.
+    Parked = 7,
+    /// Apps' tokens.
+    Tokens = 10,
 }
 
 /// The cursor for a position of `list`.

@@ -37,6 +37,9 @@ pub(crate) async fn post(
     let (parts, body) = request.into_parts();
     let payload = read_body(&http, body, MAX_CHANGES_BYTES).await?;
     let changes = parse(&payload.doc()?)?;
+    for change in &changes {
+        caller.may_use(&change.key.entity_type)?;
+    }
     let idempotency =
         conditions::idempotency(&parts.headers, &parts.method, parts.uri.path(), payload.bytes())?;
     drop(payload);
@@ -192,21 +195,21 @@ impl<'a> EntryBody<'a> {
 }
 
 /// What changed after `since`; with `wait` it answers when something does, or after so many seconds with nothing.
-pub(crate) async fn feed(State(http): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn feed(State(http): State<Shared>, caller: Caller, uri: Uri) -> Result<Response, ApiError> {
     let params = Params::of(&uri)?;
     let since = params.number("since", 0, u64::MAX)?.unwrap_or(0);
     let limit = params.limit()?;
     let wait = Duration::from_secs(params.number("wait", 0, MAX_WAIT_SECONDS)?.unwrap_or(0));
     let feed = tokio::select! {
-        feed = http.engine.feed(since, limit, wait) => feed?,
+        feed = http.engine.feed(since, limit, wait, &caller.scope) => feed?,
         () = http.stop.cancelled(), if !wait.is_zero() => {
-            http.engine.feed(since, limit, Duration::ZERO).await?
+            http.engine.feed(since, limit, Duration::ZERO, &caller.scope).await?
         }
     };
-    Ok(feed_reply(&feed, since))
+    Ok(feed_reply(&feed))
 }
 
-fn feed_reply(feed: &Feed, since: u64) -> Response {
+fn feed_reply(feed: &Feed) -> Response {
     let data: Vec<EntryBody<'_>> = feed
         .entries
         .iter()
@@ -218,7 +221,7 @@ fn feed_reply(feed: &Feed, since: u64) -> Response {
             success: true,
             message: "changes",
             count: data.len(),
-            next_since: feed.entries.last().map_or(since, |entry| entry.seq),
+            next_since: feed.read_to,
             epoch: &feed.epoch,
             head: feed.head,
             data,

@@ -1,32 +1,24 @@
-//! `POST /api/v1/auth/login`.
+//! Logging in and out, and changing one's password.
 
-use crate::engine::api::LoginError;
-use crate::http::auth::role_name;
+use super::users::{MAX_NAME_BYTES, UserBody};
+use crate::engine::api::{LoginError, UserError};
+use crate::http::auth::Caller;
 use crate::http::extract::{self, MAX_COMMAND_BYTES, object};
 use crate::http::{ApiError, Peer, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http::{HeaderValue, header};
 use serde::Serialize;
 use std::net::IpAddr;
 
 /// No password is longer; more would only feed the hash.
 const MAX_PASSWORD_BYTES: usize = 1024;
-const MAX_NAME_BYTES: usize = 128;
 
 #[derive(Serialize)]
 struct Session<'a> {
     token: &'a str,
     expires_at: String,
     user: UserBody<'a>,
-}
-
-#[derive(Serialize)]
-struct UserBody<'a> {
-    id: &'a str,
-    username: &'a str,
-    full_name: &'a str,
-    role: &'a str,
-    is_active: bool,
 }
 
 /// A token for a user name and password.
@@ -47,19 +39,7 @@ pub(crate) async fn login(State(http): State<Shared>, request: Request) -> Resul
     }
     fields.finish_missing_first()?;
 
-    let begun = http
-        .throttle
-        .lock()
-        .begin(&username, address, http.engine.mono_ms());
-    begun.map_err(|seconds| {
-        let message = format!("too many failed logins: try again in {seconds} seconds");
-        ApiError::too_many("too_many_logins", message, seconds)
-    })?;
-    let attempt = Attempt {
-        http: &http,
-        username: &username,
-        address,
-    };
+    let attempt = Attempt::begin(&http, &username, address)?;
     let user = match http.engine.login(&username, &password).await {
         Ok(user) => user,
         Err(LoginError::InvalidCredentials) => {
@@ -74,21 +54,61 @@ pub(crate) async fn login(State(http): State<Shared>, request: Request) -> Resul
         }
     };
     attempt.succeeded();
+    let now = http.engine.session_time();
     let (token, expires) = http
         .tokens
-        .issue(&user.id, http.engine.now(), http.engine.random())?;
+        .issue(&user.id, user.generation, now, http.engine.random())?;
     let session = Session {
         token: &token,
         expires_at: expires.to_rfc3339(),
-        user: UserBody {
-            id: &user.id,
-            username: &user.username,
-            full_name: &user.full_name,
-            role: role_name(user.role),
-            is_active: user.is_active,
-        },
+        user: UserBody::from(&user),
     };
-    Ok(reply::ok("logged in", session))
+    let mut response = reply::ok("logged in", session);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `POST /api/v1/auth/logout`: the token holds no longer.
+pub(crate) async fn logout(State(http): State<Shared>, caller: Caller) -> Result<Response, ApiError> {
+    let session = caller.session()?;
+    http.engine.end_session(&session.token, session.expires).await?;
+    Ok(reply::ok("logged out", serde_json::json!({})))
+}
+
+/// `POST /api/v1/auth/password`: another password; all sessions of the user end, this one too.
+pub(crate) async fn password(
+    State(http): State<Shared>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let user = &caller.session()?.user;
+    let doc = extract::json_body(&http, request, MAX_COMMAND_BYTES).await?;
+    let mut fields = object(&doc);
+    let current = fields.required_text("current_password");
+    let new = fields.required_text("new_password");
+    if current.len() > MAX_PASSWORD_BYTES {
+        fields.problem(
+            "current_password",
+            format!("must be at most {MAX_PASSWORD_BYTES} bytes long"),
+        );
+    }
+    fields.finish_missing_first()?;
+    let attempt = Attempt::begin(&http, &user.username, address)?;
+    match http.engine.change_password(&user.id, &current, &new).await {
+        Ok(_) => attempt.succeeded(),
+        Err(UserError::WrongPassword) => return Err(UserError::WrongPassword.into()),
+        Err(UserError::Password(problem)) => {
+            attempt.succeeded();
+            return Err(ApiError::invalid("new_password", problem));
+        }
+        Err(error) => {
+            attempt.undecided();
+            return Err(error.into());
+        }
+    }
+    Ok(reply::ok("changed: log in again", serde_json::json!({})))
 }
 
 /// A counted attempt. One that is dropped while the password is being checked stays counted as failed, or
@@ -99,7 +119,24 @@ struct Attempt<'a> {
     address: Option<IpAddr>,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    /// Counts one, unless there were too many.
+    fn begin(http: &'a Shared, username: &'a str, address: Option<IpAddr>) -> Result<Self, ApiError> {
+        let begun = http
+            .throttle
+            .lock()
+            .begin(username, address, http.engine.mono_ms());
+        begun.map_err(|seconds| {
+            let message = format!("too many failed logins: try again in {seconds} seconds");
+            ApiError::too_many("too_many_logins", message, seconds)
+        })?;
+        Ok(Self {
+            http,
+            username,
+            address,
+        })
+    }
+
     fn succeeded(self) {
         self.http.throttle.lock().succeeded(self.username, self.address);
     }

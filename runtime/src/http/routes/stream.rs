@@ -4,7 +4,8 @@
 //! A stream reads the feed only as fast as its peer takes it: it holds one page at a time.
 
 use super::changes::EntryBody;
-use crate::engine::api::Feed;
+use crate::engine::api::{Feed, Scope};
+use crate::http::auth::Caller;
 use crate::http::extract::Params;
 use crate::http::{ApiError, Shared};
 use axum::body::Body;
@@ -75,6 +76,7 @@ impl Place {
 /// What changed after a place, and what changes from now on.
 pub(crate) async fn stream(
     State(http): State<Shared>,
+    caller: Caller,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, ApiError> {
@@ -87,6 +89,7 @@ pub(crate) async fn stream(
     let reader = Reader {
         epoch: http.engine.feed_epoch(),
         place: place.seq,
+        scope: caller.scope,
         ends_ms: http.engine.mono_ms().saturating_add(LIFE_MS),
         http,
         _permit: permit,
@@ -116,6 +119,8 @@ struct Reader {
     epoch: String,
     /// The last entry that was sent.
     place: u64,
+    /// What its reader may see.
+    scope: Scope,
     /// By the monotonic clock.
     ends_ms: u64,
     _permit: OwnedSemaphorePermit,
@@ -129,12 +134,12 @@ impl Reader {
             return None;
         }
         let feed = tokio::select! {
-            feed = engine.feed(self.place, PAGE, KEEP_ALIVE) => feed,
+            feed = engine.feed(self.place, PAGE, KEEP_ALIVE, &self.scope) => feed,
             () = self.http.stop.cancelled() => return None,
         };
         match feed {
             Ok(feed) if feed.epoch == self.epoch => {
-                self.place = feed.entries.last().map_or(self.place, |entry| entry.seq);
+                self.place = feed.read_to;
                 Some((events(&feed), self))
             }
             Ok(_) => None,
@@ -216,7 +221,18 @@ mod tests {
         };
         let changes = (0..PAGE * 2 + 50).map(change).collect();
         http.engine.changes(changes, None, &actor).await.unwrap();
-        let open = stream(State(http.clone()), HeaderMap::new(), Uri::from_static("/x")).await;
+        let caller = Caller {
+            actor: actor.clone(),
+            scope: Scope::ALL,
+            session: None,
+        };
+        let open = stream(
+            State(http.clone()),
+            caller,
+            HeaderMap::new(),
+            Uri::from_static("/x"),
+        )
+        .await;
         let mut body = open.unwrap().into_body();
         assert_eq!(http.streams.available_permits(), MAX_STREAMS - 1);
         let mut told = Vec::new();

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Cause, Files, Marked, OpenError, Opened, Opening, Probed, Rewound, Step, Unusable, archive, chain,
-    engine_dir, mark,
+    Cause, Files, Marked, OpenError, Opened, Opening, Rewound, Step, Unusable, archive, chain, engine_dir,
+    mark,
 };
 use crate::store::sled::files::{io_error, make_dir, remove_dir, sync};
 
@@ -36,29 +36,25 @@ impl Opening {
         if let Ok(probed) = &found
             && let Some(epoch) = &probed.epoch
         {
-            let lost = marked
-                .filter(|marked| marked.epoch == *epoch)
-                .map_or(0, |marked| marked.commits.saturating_sub(probed.commits));
             // One that was never opened: a broken database may open once and not again.
             self.copy_without_snapshots(&copy)
                 .map_err(|error| format!("it could not be copied once more: {error}"))?;
+            let lost = lost_of(marked, epoch, probed.commits);
+            if lost > 0 {
+                let what = format!(
+                    "without its snapshots and settings file the database opens, but the last {lost} acknowledged commits \
+                     are missing in it"
+                );
+                steps.push(self.step(what));
+                return self.salvaged(&copy, marked, Cause::Truncated, steps);
+            }
             let kept = self.put_in_place(&copy).map_err(text)?;
             let what = format!(
                 "without its snapshots and settings file the database opens; the original is in {}",
                 kept.display()
             );
-            let step = self.step(what);
-            if lost == 0 {
-                steps.push(step);
-                return self.opened(std::mem::take(steps), None).map_err(text);
-            }
-            steps.push(step);
-            let what = format!("the last {lost} acknowledged commits are missing in it");
-            let step = self.step(what);
-            let mut opened = self.truncated(probed, lost, step).map_err(text)?;
-            steps.append(&mut opened.steps);
-            opened.steps = std::mem::take(steps);
-            return Ok(opened);
+            steps.push(self.step(what));
+            return self.opened(std::mem::take(steps), None).map_err(text);
         }
         let why = match found {
             Ok(_) => "it holds no store's first row".to_owned(),
@@ -70,13 +66,14 @@ impl Opening {
         // The look may have changed it.
         self.copy_without_snapshots(&copy)
             .map_err(|error| format!("it could not be copied once more: {error}"))?;
-        self.salvaged(&copy, marked, steps)
+        self.salvaged(&copy, marked, Cause::Repaired, steps)
     }
 
     fn salvaged(
         &self,
         copy: &Path,
         marked: Option<&Marked>,
+        cause: Cause,
         steps: &mut Vec<Step>,
     ) -> Result<Opened, String> {
         let text = |error: OpenError| chain(&error);
@@ -112,25 +109,24 @@ impl Opening {
         );
         let step = self.step(what.clone());
         steps.push(step);
-        let rewound = Rewound::new(self.now(), Cause::Repaired, what, lost);
+        let rewound = Rewound::new(self.now(), cause, what, lost);
         self.opened(std::mem::take(steps), Some(rewound)).map_err(text)
     }
 
-    /// It opens, but is known to lack commits: a backup that has more of them takes its place.
-    pub(super) fn truncated(&self, probed: &Probed, lost: u64, step: Step) -> Result<Opened, OpenError> {
-        let steps = vec![step];
-        let epoch = probed.epoch.as_deref().unwrap_or_default();
-        if let Some((path, info)) =
-            self.newest_backup(|info| info.epoch == epoch && info.commits > probed.commits)
-        {
-            let lost = (probed.commits + lost).saturating_sub(info.commits);
-            return self.restore(&path, Some(lost), steps);
+    /// It opens, but is known to lack commits. What it holds need not be of one moment: the engine moves pages about, and
+    /// where their last place is gone it takes the one before. So it is read like a broken one, which mends it.
+    pub(super) fn truncated(&self, marked: &Marked, lost: u64) -> Result<Opened, OpenError> {
+        let what = format!("the database opens, but the last {lost} acknowledged commits are missing in it");
+        let mut steps = vec![self.step(what)];
+        let copy = self.dir().join("copy");
+        let salvaged = self
+            .copy_without_snapshots(&copy)
+            .and_then(|()| self.salvaged(&copy, Some(marked), Cause::Truncated, &mut steps));
+        match salvaged {
+            Ok(opened) => return Ok(opened),
+            Err(why) => steps.push(self.step(why)),
         }
-        let detail = format!(
-            "the last {lost} groups of acknowledged commits were not in the database when it was opened"
-        );
-        let rewound = Rewound::new(self.now(), Cause::Truncated, detail, Some(lost));
-        self.opened(steps, Some(rewound))
+        self.without_files("nothing could be read of it", marked, steps)
     }
 
     /// Rungs 4 and 5: there is no database that could be used.
@@ -282,6 +278,13 @@ fn copy_engine(from: &Path, to: &Path) -> io::Result<()> {
         sync(&path)?;
     }
     Ok(())
+}
+
+/// Acknowledged commits that a store of this name with so many lacks.
+pub(super) fn lost_of(marked: Option<&Marked>, epoch: &str, commits: u64) -> u64 {
+    marked
+        .filter(|marked| marked.epoch == epoch)
+        .map_or(0, |marked| marked.commits.saturating_sub(commits))
 }
 
 impl Marked {

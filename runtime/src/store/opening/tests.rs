@@ -157,6 +157,40 @@ fn a_database_that_lacks_acknowledged_commits_says_so_and_goes_on_under_another_
 }
 
 #[test]
+fn what_is_left_of_a_truncated_database_is_made_to_fit_together() {
+    let home = Home::new();
+    home.fill(10);
+    let (opened, opening) = home.open();
+    let dangling = [keys::numbered(keys::ITEM, 7), keys::numbered(keys::FAILED, 7)];
+    let mut batch = Batch::new();
+    for key in &dangling {
+        batch.put(key.clone(), b"names what is not there".to_vec());
+    }
+    wait(opened.store.commit(batch)).expect("commits");
+    opened.store.close().expect("closes");
+    drop(opened);
+    let earlier = home.path().join("earlier");
+    copy_tree(&home.sled(), &earlier);
+    let (opened, _) = home.open();
+    put(&opened.store, 10..25);
+    opened.store.close().expect("closes");
+    opening.sync_mark();
+    drop(opened);
+    fs::remove_dir_all(home.sled()).expect("removes");
+    copy_tree(&earlier, &home.sled());
+
+    let (opened, _) = home.open();
+    assert_eq!(
+        rewound(&opened.store).map(|said| said.cause),
+        Some(Cause::Truncated)
+    );
+    for key in &dangling {
+        assert_eq!(opened.store.get(key).expect("reads"), None);
+    }
+    assert_eq!(held(&opened.store), 10);
+}
+
+#[test]
 fn a_backup_that_has_more_than_a_truncated_database_takes_its_place() {
     let home = Home::new();
     home.fill(10);

@@ -1,0 +1,195 @@
+//! The real transport: HTTP over TCP and TLS. It owns the pool of connections, the TLS it trusts, time-outs, limits of
+//! size, and the library's errors named by what they mean here. It does not know what it carries.
+
+use super::client::SetupError;
+use super::error::LinkError;
+use super::traffic::Tally;
+use super::transport::{Exchange, Request, Response, Transport};
+use bytes::Bytes;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use selaras_core::clock::Clock;
+use selaras_core::offset::Reading;
+use selaras_core::stamp::Millis;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A box behind a bad line should learn soon that there is none.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Below the idle limits of common proxies (nginx 75 s, AWS 60 s), so that a request seldom meets a closed one.
+const POOL_IDLE: Duration = Duration::from_secs(45);
+/// Most connections kept while idle: a run overlaps a few requests, not many.
+const POOL_SIZE: usize = 8;
+/// A dead line is noticed although nothing is sent.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// As much of an error's body as is read.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// Connections to one cloud.
+pub(super) struct Wire {
+    http: reqwest::Client,
+    request_timeout: Duration,
+    max_answer_bytes: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl Wire {
+    /// Sets the pool up; nothing is connected yet. `request_timeout`: from the first byte sent to the last received.
+    pub fn new(
+        secure: bool,
+        request_timeout: Duration,
+        max_answer_bytes: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(secure)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(request_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_SIZE)
+            .tcp_keepalive(TCP_KEEPALIVE)
+            .tcp_nodelay(true)
+            .build()?;
+        Ok(Self {
+            http,
+            request_timeout,
+            max_answer_bytes,
+            clock,
+        })
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Response, LinkError> {
+        let mut answer = self
+            .http
+            .request(request.method, request.url)
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(|e| self.failed(e))?;
+        let received = reading(&*self.clock);
+        let status = answer.status();
+        let headers = std::mem::take(answer.headers_mut());
+        let body = if status.is_success() {
+            self.read(answer, &request.tally).await?
+        } else {
+            read_some(answer, &request.tally).await
+        };
+        Ok(Response {
+            status: status.as_u16(),
+            headers,
+            received,
+            body,
+        })
+    }
+
+    /// The whole body, or an error as soon as it is over the limit.
+    async fn read(&self, mut answer: reqwest::Response, tally: &Tally) -> Result<Bytes, LinkError> {
+        let limit = self.max_answer_bytes;
+        let too_long = || LinkError::Nonsense(format!("longer than {limit} bytes"));
+        let stated = answer.content_length().unwrap_or(0);
+        let stated = usize::try_from(stated)
+            .ok()
+            .filter(|s| *s <= limit)
+            .ok_or_else(too_long)?;
+        let mut body = Vec::with_capacity(stated);
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.failed(e))? {
+            if body.len() + chunk.len() > limit {
+                return Err(too_long());
+            }
+            tally.received(chunk.len());
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.into())
+    }
+
+    /// The library's failure by what it means here.
+    fn failed(&self, error: reqwest::Error) -> LinkError {
+        if error.is_connect() {
+            LinkError::Unreachable(reasons(&error.without_url()))
+        } else if error.is_timeout() {
+            LinkError::Timeout(self.request_timeout)
+        } else {
+            LinkError::Interrupted(reasons(&error.without_url()))
+        }
+    }
+}
+
+impl Transport for Wire {
+    fn call(&self, request: Request) -> Exchange<'_> {
+        Box::pin(self.exchange(request))
+    }
+}
+
+/// As much of an error's body as comes and is wanted: the status already tells what matters, so a body that breaks
+/// off is no second error.
+async fn read_some(mut answer: reqwest::Response, tally: &Tally) -> Bytes {
+    let mut body = Vec::new();
+    while body.len() < MAX_ERROR_BYTES {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => {
+                tally.received(chunk.len());
+                body.extend_from_slice(&chunk);
+            }
+            Ok(None) | Err(_) => break,
+        }
+    }
+    body.into()
+}
+
+/// This machine's clocks now.
+pub(super) fn reading(clock: &dyn Clock) -> Reading {
+    Reading {
+        wall: Millis(clock.wall_ms()),
+        mono_ms: clock.mono_ms(),
+        boot: clock.boot(),
+    }
+}
+
+/// What lies below the library's own words ("error sending request" tells nobody anything).
+fn reasons(error: &reqwest::Error) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if reasons.last().is_none_or(|last| !last.contains(&text)) {
+            reasons.push(text);
+        }
+        next = cause.source();
+    }
+    if reasons.is_empty() {
+        error.to_string()
+    } else {
+        reasons.join(": ")
+    }
+}
+
+/// A client for calls to an outlet of this machine or network, as the command line makes them: no redirects, no proxy.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn plain_client() -> Result<reqwest::Client, SetupError> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(true)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(90))
+        .build()?)
+}
+
+/// The system's certificates with ring, named here rather than process-wide: a library's global default would
+/// depend on who came first. Plain http needs neither, and must work where no certificates are installed.
+fn tls(secure: bool) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let builder = if secure {
+        builder.with_platform_verifier()?
+    } else {
+        builder.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(builder.with_no_client_auth())
+}
