@@ -1,8 +1,11 @@
-//! Builds the plugins under `plugins/`, encodes them as components and writes the list that `plugin::bundle` includes.
+//! Builds the plugins under `plugins/`, encodes them as components and writes the list that `plugin::bundle` includes; then
+//! the list of what new plugin projects start from, for `authoring::embedded`.
 //!
 //! It must not guess: without the wasm target it says in one line what to run. The guests' target directory is shared by
 //! all profiles (and by clippy), because the components are the same whatever the runtime is built as.
 
+#[path = "build/authoring.rs"]
+mod authoring;
 #[path = "build/component.rs"]
 mod component;
 #[path = "build/guests.rs"]
@@ -52,6 +55,10 @@ fn run() -> Result<(), String> {
             "cargo::rerun-if-changed={}",
             root.join("plugins").join(name).display()
         );
+    }
+
+    for path in authoring::embed(root, &out)? {
+        println!("cargo::rerun-if-changed={}", path.display());
     }
 
     let rustc = toolchain::guest_rustc(root)?;

@@ -11,11 +11,10 @@ mod plugin;
 mod progress;
 mod restore;
 mod serve;
-mod signing;
 mod status;
 
 use crate::config::{Config, ConfigError, environment};
-use crate::plugin::{Grants, compile_as_child};
+use crate::plugin::compile_as_child;
 use crate::store::{probe, salvage};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -111,10 +110,10 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Look at plugins.
+    /// Write, try out and look at plugins.
     Plugin {
         #[command(subcommand)]
-        command: PluginCommand,
+        command: plugin::Command,
     },
     /// Ask a running outlet where it stands.
     Status {
@@ -131,47 +130,6 @@ enum Command {
 enum ConfigCommand {
     /// Say whether the environment and .env can be used, and what is wrong if not.
     Check,
-}
-
-#[derive(Subcommand)]
-enum PluginCommand {
-    /// List the plugins that `serve` would load from the binary and the data directory.
-    List,
-    /// Say whether a component would be accepted, and why not.
-    Check {
-        /// The component.
-        file: PathBuf,
-        /// Grant it a file of up to 64 MiB.
-        #[arg(long)]
-        large: bool,
-        /// Grant it WASI that does nothing.
-        #[arg(long)]
-        wasi: bool,
-    },
-    /// Make a key to sign plugins with: the secret half into a new FILE, the public one to standard output.
-    Keygen {
-        /// Where to.
-        file: PathBuf,
-    },
-    /// Sign a component, so that outlets with PLUGIN_TRUSTED_KEYS take it.
-    Sign {
-        /// The component; replaced by the signed one.
-        file: PathBuf,
-        /// The file of the key.
-        #[arg(long)]
-        key: PathBuf,
-        /// Write the signed one here, and leave FILE as it is.
-        #[arg(long)]
-        out: Option<PathBuf>,
-    },
-    /// Say whether a component was signed with a key. Exit code 1 when it was not.
-    Verify {
-        /// The component.
-        file: PathBuf,
-        /// The public key, or a file that holds it.
-        #[arg(long)]
-        key: String,
-    },
 }
 
 /// Runs the command line of this process.
@@ -210,21 +168,7 @@ pub fn main() -> ExitCode {
         Command::Config {
             command: ConfigCommand::Check,
         } => check::run(configured()),
-        Command::Plugin {
-            command: PluginCommand::List,
-        } => configured().and_then(|config| plugin::list(&config)),
-        Command::Plugin {
-            command: PluginCommand::Check { file, large, wasi },
-        } => plugin::check(&file, Grants { large, wasi }),
-        Command::Plugin {
-            command: PluginCommand::Keygen { file },
-        } => signing::keygen(&file),
-        Command::Plugin {
-            command: PluginCommand::Sign { file, key, out },
-        } => signing::sign(&file, &key, out.as_deref()),
-        Command::Plugin {
-            command: PluginCommand::Verify { file, key },
-        } => signing::verify(&file, &key),
+        Command::Plugin { command } => plugin::run(command, configured),
         Command::Status { url, json } => environment(Path::new("."))
             .map_err(anyhow::Error::from)
             .and_then(|environment| status::run(&environment, url, json)),

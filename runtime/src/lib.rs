@@ -3,6 +3,7 @@
 //! Imports point one way: `core ← {store, plugin, cloud, clock} ← engine ← {http, control} ← app ← cli ← main`.
 
 pub mod app;
+pub mod authoring;
 pub mod cli;
 pub mod clock;
 pub mod cloud;

@@ -30,6 +30,7 @@ pub mod signature;
 mod stats;
 mod threads;
 mod ticker;
+mod trial;
 mod trusted;
 mod values;
 mod wasi;
@@ -51,6 +52,7 @@ pub use self::registry::{PluginState, PluginStatus, Source};
 pub use self::shadow::{Difference, Said, ShadowStatus};
 pub use self::shape::Kind;
 pub use self::stats::Usage;
+pub use self::trial::{Instances, Trial};
 pub use self::values::{
     CallContext, Case, Decided, Decision, Direction, Document, Level, Lookup, LookupAnswer, Mapped, NoLookup,
     Tried, Verdict,

@@ -1,100 +1,223 @@
-//! `selaras plugin …`: what would be loaded, and whether a file would be.
+//! `selaras plugin …`: what would be loaded, and the workbench of those who write plugins.
 
-use crate::app::{host, load_plugins};
-use crate::clock::SystemClock;
+mod bench;
+mod build;
+mod check;
+mod laws;
+mod list;
+mod new;
+mod show;
+mod signing;
+mod test;
+
+use crate::authoring::{Lang, Wanted};
 use crate::config::Config;
-use crate::plugin::{Compiling, Grants, Host, HostConfig, Kind, Limits, PluginInfo, PluginState};
-use anyhow::Context;
-use std::path::Path;
+use crate::plugin::{Grants, Kind};
+use clap::{Subcommand, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Lists the plugins of the binary and the data directory. Exit code 1 when one is refused.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the plugins that `serve` would load from the binary and the data directory.
+    List,
+    /// Make a project in the folder NAME that builds and passes its cases.
+    New {
+        /// The plugin's name: small letters, digits and `_`.
+        name: String,
+        /// What it is for.
+        #[arg(long, value_enum)]
+        kind: KindArg,
+        /// What it is written in.
+        #[arg(long, value_enum)]
+        lang: LangArg,
+    },
+    /// Make a component of a project, by its language's own tools, and take it through the gate.
+    Build {
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// Where to; NAME.wasm in the project's folder when left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Say whether a component would be accepted, and why not.
+    Check {
+        /// The component.
+        file: PathBuf,
+        #[command(flatten)]
+        grants: GrantArgs,
+    },
+    /// Ask a component about the cases in files, and say where its answers differ. Exit code 1 if one does.
+    Test {
+        /// The component.
+        file: PathBuf,
+        /// Files of cases.
+        #[arg(required = true)]
+        cases: Vec<PathBuf>,
+        #[command(flatten)]
+        grants: GrantArgs,
+    },
+    /// Measure what a component's calls take.
+    Bench {
+        /// The component.
+        file: PathBuf,
+        /// Files of cases to ask about; documents of a shop of about 1 KB when left out.
+        cases: Vec<PathBuf>,
+        /// Calls in each way.
+        #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        calls: u32,
+        #[command(flatten)]
+        grants: GrantArgs,
+    },
+    /// Try what a good plugin keeps, on cases and variations of them. Exit code 1 if a law is broken.
+    Laws {
+        /// The component.
+        file: PathBuf,
+        /// Files of cases to start from; documents of a shop when left out.
+        cases: Vec<PathBuf>,
+        /// The settings, as JSON. With cases, theirs are used.
+        #[arg(long, default_value = "{}", conflicts_with = "cases")]
+        settings: String,
+        /// The strategy treats both sides alike: demand that exchanging them changes nothing.
+        #[arg(long)]
+        symmetric: bool,
+        /// Fields whose amounts a merge must conserve, e.g. `total,lines.price`.
+        #[arg(long, value_name = "PATHS", value_delimiter = ',')]
+        money: Vec<String>,
+        /// About how many questions.
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        rounds: u32,
+        /// What the variations follow from: the same seed, the same questions.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[command(flatten)]
+        grants: GrantArgs,
+    },
+    /// Make a key to sign plugins with: the secret half into a new FILE, the public one to standard output.
+    Keygen {
+        /// Where to.
+        file: PathBuf,
+    },
+    /// Sign a component, so that outlets with PLUGIN_TRUSTED_KEYS take it.
+    Sign {
+        /// The component; replaced by the signed one.
+        file: PathBuf,
+        /// The file of the key.
+        #[arg(long)]
+        key: PathBuf,
+        /// Write the signed one here, and leave FILE as it is.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Say whether a component was signed with a key. Exit code 1 when it was not.
+    Verify {
+        /// The component.
+        file: PathBuf,
+        /// The public key, or a file that holds it.
+        #[arg(long)]
+        key: String,
+    },
+}
+
+/// What a plugin is for.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum KindArg {
+    /// Decides conflicts.
+    Strategy,
+    /// Translates documents.
+    Mapper,
+}
+
+/// What a plugin is written in.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LangArg {
+    /// By cargo.
+    Rust,
+    /// By componentize-qjs, from npm.
+    Js,
+    /// By componentize-py, from PyPI; needs the `large` grant.
+    Python,
+    /// By clang.
+    C,
+}
+
+/// What the component would be granted when it is installed.
+#[derive(clap::Args)]
+pub struct GrantArgs {
+    /// Grant it a file of up to 64 MiB, as Python's are.
+    #[arg(long)]
+    large: bool,
+    /// Grant it WASI that does nothing.
+    #[arg(long)]
+    wasi: bool,
+}
+
+/// Runs one of them. `config` is asked for only where an outlet's data matters.
 ///
 /// # Errors
-/// When the host cannot be started.
-pub fn list(config: &Config) -> anyhow::Result<ExitCode> {
-    let host = if config.data_dir.is_dir() {
-        host(&config.data_dir, &SystemClock::new())?
-    } else {
-        bare_host()?
-    };
-    let problems = load_plugins(&host, &config.data_dir.join("plugins"));
-    let mut plugins = host.list();
-    plugins.sort_by(|a, b| a.name.cmp(&b.name));
-    println!(
-        "{:<16} {:<9} {:<9} {:<12} DESCRIPTION",
-        "NAME", "KIND", "VERSION", "DIGEST"
-    );
-    for plugin in &plugins {
-        if let PluginState::Active(info) = &plugin.state {
-            let PluginInfo {
-                version,
-                digest,
-                description,
-                ..
-            } = info;
-            println!(
-                "{:<16} {:<9} {version:<9} {:<12} {description}",
-                plugin.name,
-                kind(info.kind),
-                &digest[..12]
-            );
+/// When it cannot be done; what a plugin does wrong is an exit code.
+pub fn run(command: Command, config: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List => list::run(&config()?),
+        Command::New { name, kind, lang } => new::run(name, kind.into(), lang.into()),
+        Command::Build { dir, out } => build::run(&dir, out.as_deref()),
+        Command::Check { file, grants } => check::run(&file, grants.into()),
+        Command::Test { file, cases, grants } => test::run(&file, &cases, grants.into()),
+        Command::Bench {
+            file,
+            cases,
+            calls,
+            grants,
+        } => bench::run(&file, &cases, calls as usize, grants.into()),
+        Command::Laws {
+            file,
+            cases,
+            settings,
+            symmetric,
+            money,
+            rounds,
+            seed,
+            grants,
+        } => {
+            let wanted = Wanted {
+                settings,
+                cases,
+                symmetric,
+                money,
+                rounds: rounds as usize,
+                seed,
+            };
+            laws::run(&file, &wanted, grants.into())
         }
+        Command::Keygen { file } => signing::keygen(&file),
+        Command::Sign { file, key, out } => signing::sign(&file, &key, out.as_deref()),
+        Command::Verify { file, key } => signing::verify(&file, &key),
     }
-    for (name, problem) in &problems {
-        println!("{name:<16} refused: {problem}");
-    }
-    host.shutdown();
-    Ok(ExitCode::from(u8::from(!problems.is_empty())))
 }
 
-/// Runs a file through the very gate that loading uses.
-///
-/// # Errors
-/// When the file cannot be read or the host not be started.
-pub fn check(file: &Path, grants: Grants) -> anyhow::Result<ExitCode> {
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let host = bare_host()?;
-    let outcome = host.check(&bytes, grants);
-    host.shutdown();
-    match outcome {
-        Ok(info) => {
-            println!(
-                "accepted: {} {} ({}), {} bytes",
-                info.name,
-                info.version,
-                kind(info.kind),
-                bytes.len()
-            );
-            println!("digest {}", info.digest);
-            let granted: Vec<&str> = info.grants.words().collect();
-            if !granted.is_empty() {
-                println!("granted {}", granted.join(", "));
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(refusal) => {
-            println!("refused: {refusal}");
-            Ok(ExitCode::FAILURE)
+impl From<GrantArgs> for Grants {
+    fn from(GrantArgs { large, wasi }: GrantArgs) -> Self {
+        Self { large, wasi }
+    }
+}
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Strategy => Self::Strategy,
+            KindArg::Mapper => Self::Mapper,
         }
     }
 }
 
-fn bare_host() -> anyhow::Result<Host> {
-    let config = HostConfig {
-        cache_dir: None,
-        cache_key: [0; 32],
-        threads: 1,
-        limits: Limits::default(),
-        compiling: Compiling::by_this_program(),
-        monotonic_us: crate::clock::monotonic_us,
-    };
-    Host::start(config).context("the plugin host cannot be started")
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Strategy => "strategy",
-        Kind::Mapper => "mapper",
+impl From<LangArg> for Lang {
+    fn from(lang: LangArg) -> Self {
+        match lang {
+            LangArg::Rust => Self::Rust,
+            LangArg::Js => Self::Js,
+            LangArg::Python => Self::Python,
+            LangArg::C => Self::C,
+        }
     }
 }

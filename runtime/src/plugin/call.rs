@@ -152,7 +152,7 @@ impl Machine {
         }
     }
 
-    fn verdict(&self, limits: &CallLimits, verdict: its::Verdict) -> Result<Verdict, Failure> {
+    pub(super) fn verdict(&self, limits: &CallLimits, verdict: its::Verdict) -> Result<Verdict, Failure> {
         let decision = match verdict.decision {
             its::Decision::KeepLocal => Decision::KeepLocal,
             its::Decision::TakeCloud => Decision::TakeCloud,

@@ -35,6 +35,30 @@ pub(crate) fn asks() -> Vec<u8> {
     Fixture::asks().build()
 }
 
+/// A strategy that merges everything to this text.
+pub(crate) fn merges_to(text: &str) -> Vec<u8> {
+    Fixture::verdict("merges", 2, text, "always the same").build()
+}
+
+/// A strategy that never answers.
+pub(crate) fn hangs() -> Vec<u8> {
+    Fixture::strategy("hangs", "(call $forever) unreachable").build()
+}
+
+/// A mapper that passes the first document of an instance as it is and skips those that follow.
+pub(crate) fn remembers() -> Vec<u8> {
+    let call = "(global.set $count (i32.add (global.get $count) (i32.const 1)))
+        (if (i32.gt_u (global.get $count) (i32.const 1)) (then (return (call $skip {0}))))
+        (call $put (local.get $p))";
+    Fixture::mapper("remembers", call).texts(&["seen one"]).build()
+}
+
+/// A mapper both ways to this text.
+pub(crate) fn maps_to(text: &str) -> Vec<u8> {
+    let call = "(drop (call $put (local.get $p))) (call $body {0}) (i32.const 512)";
+    Fixture::mapper("maps", call).texts(&[text]).build()
+}
+
 /// A component to be.
 #[derive(Clone)]
 pub(super) struct Fixture {

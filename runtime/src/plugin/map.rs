@@ -27,7 +27,7 @@ use super::wasi::Seed;
 const MAX_TIMEOUTS: usize = 10;
 
 /// An instance that serves document after document.
-struct Open {
+pub(super) struct Open {
     store: Store<Guest>,
     instance: MapperPlugin,
     served: bool,
@@ -124,7 +124,7 @@ impl Machine {
 
     /// One mapper call, in `open` or a fresh instance, which comes back if it still works.
     /// Panics pass through.
-    fn ask_mapper(
+    pub(super) fn ask_mapper(
         &self,
         pre: &MapperPluginPre<Guest>,
         open: Option<Open>,
@@ -236,18 +236,18 @@ impl Machine {
 }
 
 /// Only who can ask for randomness pays for a seed.
-fn seed(grants: Grants, cx: &CallContext, document: &Document) -> Option<Seed> {
+pub(super) fn seed(grants: Grants, cx: &CallContext, document: &Document) -> Option<Seed> {
     grants.wasi.then(|| Seed::of_document(cx, document))
 }
 
 /// What a mapper is asked.
-struct Question<'a> {
-    direction: Direction,
-    cx: &'a types::CallContext,
-    limits: &'a CallLimits,
-    seed: Option<Seed>,
-    document: &'a Document,
-    lookup: &'a Arc<dyn Lookup>,
+pub(super) struct Question<'a> {
+    pub(super) direction: Direction,
+    pub(super) cx: &'a types::CallContext,
+    pub(super) limits: &'a CallLimits,
+    pub(super) seed: Option<Seed>,
+    pub(super) document: &'a Document,
+    pub(super) lookup: &'a Arc<dyn Lookup>,
 }
 
 /// A mapper's log lines go to the process's log; a strategy's go with its decision.

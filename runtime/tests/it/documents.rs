@@ -72,7 +72,12 @@ fn what_the_documents_name_exists() {
 
 #[test]
 fn links_lead_somewhere() {
-    for document in ["README.md", "ARCHITECTURE.md", "sdk/README.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "sdk/README.md",
+        "sdk/docs/cases.md",
+    ] {
         let text = read(document);
         let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {

@@ -17,10 +17,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &["store", "plugin", "cloud", "clock"]),
     ("http",   &["engine"]),
     ("control", &["engine"]),
+    ("authoring", &["plugin", "clock"]),
     // What a process starts with is checked with the rooms' own words.
     ("config", &["engine", "plugin", "cloud", "store"]),
     ("app",    &["config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
-    ("cli",    &["app", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
+    ("cli",    &["app", "authoring", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
     ("main",   &["cli"]),
 ];
 
@@ -32,6 +33,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("ring",         &["plugin::signature"]),
     ("lz4_flex",     &["store::archive"]),
     ("wasmtime",     &["plugin"]),
+    ("wit_component", &["authoring::build", "plugin::fixtures"]),
+    ("fastrand",     &["authoring"]),
     ("reqwest",      &["cloud", "cli::status"]),
     ("rustls",       &["cloud"]),
     ("axum",         &["http"]),

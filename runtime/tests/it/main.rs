@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
 mod analytics;
+mod authoring;
 mod backup;
 mod bad_input;
 mod clock;

@@ -10,7 +10,7 @@ use super::super::error::Failure;
 use super::super::gate;
 use super::super::registry::Found;
 use super::super::shadow::{Asked, Remembering, Said};
-use super::super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped, Tried};
+use super::super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped};
 use super::super::watch::judged;
 use super::Host;
 
@@ -130,34 +130,6 @@ impl Host {
             self.compare(&found, cx, lookup, asked);
         }
         mapped
-    }
-
-    /// Translates one document in a fresh instance, for a trial: it does not count in what is told of the plugin.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such plugin or the host is shutting down; what the mapper does is in the answer.
-    pub async fn try_map(
-        &self,
-        name: &str,
-        direction: Direction,
-        cx: CallContext,
-        document: Document,
-        lookup: Arc<dyn Lookup>,
-    ) -> Result<Tried, Failure> {
-        let plugin = self.0.registry.find(name)?.plugin;
-        let machine = self.0.machine.clone();
-        let ask = move || {
-            machine.try_mapper(
-                &plugin.door,
-                plugin.info.grants,
-                direction,
-                &cx,
-                &document,
-                &lookup,
-            )
-        };
-        self.on_a_thread(ask).await
     }
 
     pub(in crate::plugin) async fn on_a_thread<T: Send + 'static>(
