@@ -158,8 +158,8 @@ impl Reader<'_> {
             listen,
             defaults,
             webhook_secrets: self.webhook_secrets(),
-            jwt_secret: self.jwt_secret("JWT_SECRET"),
-            jwt_secret_previous: self.jwt_secret("JWT_SECRET_PREVIOUS"),
+            jwt_secret: self.jwt_secret(),
+            jwt_secret_previous: self.jwt_secret_previous(),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             admin_password: self.admin_password(),
             plugin_trust: self.plugin_trust(),
@@ -263,15 +263,24 @@ impl Reader<'_> {
         [current, previous].into_iter().flatten().map(Secret).collect()
     }
 
-    fn jwt_secret(&mut self, variable: &str) -> Option<Secret> {
-        let secret = self.text(variable)?;
+    fn jwt_secret(&mut self) -> Option<Secret> {
+        let secret = self.text("JWT_SECRET")?;
+        Some(self.long_enough("JWT_SECRET", secret))
+    }
+
+    fn jwt_secret_previous(&mut self) -> Option<Secret> {
+        let secret = self.text("JWT_SECRET_PREVIOUS")?;
+        Some(self.long_enough("JWT_SECRET_PREVIOUS", secret))
+    }
+
+    fn long_enough(&mut self, variable: &str, secret: String) -> Secret {
         if secret.len() < 32 {
             self.problem(
                 variable,
                 "at least 32 bytes; unset it and one is made and kept in the data directory",
             );
         }
-        Some(Secret(secret))
+        Secret(secret)
     }
 
     fn admin_password(&mut self) -> Option<Secret> {

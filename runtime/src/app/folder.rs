@@ -86,8 +86,7 @@ impl Folder {
     async fn take(&self, engine: &Engine, name: &str, (len, ..): Stamp) -> bool {
         let most = Limits::default().component_bytes as u64;
         if len > most {
-            let problem = format!("it has {len} bytes, and a plugin in the folder may have {most}");
-            engine.plugin_file_unreadable(name, &problem);
+            engine.plugin_file_too_large(name, len, most);
             return true;
         }
         let path = self.dir.join(name);

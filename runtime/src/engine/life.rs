@@ -64,10 +64,7 @@ impl Life {
 
 impl From<Refusal> for PluginError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused {
-            code: refusal.code.as_str(),
-            message: refusal.message,
-        }
+        Self::Refused(refusal)
     }
 }
 

@@ -189,7 +189,7 @@ fn by_login(token: &str, state: &Shared) -> Result<(Caller, Role), ApiError> {
             "the token's user is gone or inactive: log in again",
         ));
     };
-    if user.generation != claims.generation || state.engine.session_has_ended(&claims.jti)? {
+    if user.generation != claims.generation || state.engine.session_has_ended(&claims.jti) {
         return Err(ApiError::bad_token(
             "invalid_token",
             "the token's session has ended: log in again",

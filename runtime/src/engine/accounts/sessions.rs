@@ -4,9 +4,10 @@ use crate::engine::Engine;
 use crate::engine::api::Unavailable;
 use crate::store::rows::{Rows, put, put_meta};
 use crate::store::{Batch, Direction, keys};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use selaras_core::session::SessionClock;
 use selaras_core::stamp::Millis;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -25,18 +26,32 @@ pub struct Sessions {
     kept: AtomicI64,
     /// A token was made or shown since the time was last kept.
     used: AtomicBool,
+    /// Tokens whose session was ended and that would hold otherwise, as in the store.
+    ended: RwLock<HashSet<String>>,
 }
 
 impl Sessions {
     /// As it was left.
     pub fn stored(rows: &Rows, mono_ms: u64) -> Result<Self, Unavailable> {
         let kept: Option<Millis> = rows.meta(SHOWN)?;
+        let ended = ended(rows)?.into_iter().map(|(key, _)| token_of(&key)).collect();
         Ok(Self {
             clock: Mutex::new(SessionClock::new(kept, mono_ms)),
             kept: AtomicI64::new(kept.map_or(0, |at| at.0)),
             used: AtomicBool::new(false),
+            ended: RwLock::new(ended),
         })
     }
+}
+
+/// All that are kept: of twelve hours, since no token lasts longer.
+fn ended(rows: &Rows) -> Result<Vec<(Vec<u8>, Millis)>, Unavailable> {
+    let (from, to) = keys::all(keys::ENDED_SESSION);
+    Ok(rows.page((&from, &to), Direction::Forward, usize::MAX)?)
+}
+
+fn token_of(key: &[u8]) -> String {
+    String::from_utf8_lossy(&key[1..]).into_owned()
 }
 
 impl Engine {
@@ -60,16 +75,13 @@ impl Engine {
         );
         put_meta(&mut batch, SHOWN, &self.session_time());
         self.inner.rows.store().commit(batch).await?;
+        self.inner.sessions.ended.write().insert(token.to_owned());
         Ok(())
     }
 
     /// Whether the token's session was ended.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn session_has_ended(&self, token: &str) -> Result<bool, Unavailable> {
-        let key = keys::named(keys::ENDED_SESSION, token.as_bytes());
-        Ok(self.inner.rows.get::<Millis>(&key)?.is_some())
+    pub fn session_has_ended(&self, token: &str) -> bool {
+        self.inner.sessions.ended.read().contains(token)
     }
 
     /// Keeps the time while there are sessions, and forgets ended ones whose tokens hold no more, until `shutdown`.
@@ -100,16 +112,21 @@ impl Engine {
         }
         let mut batch = Batch::new();
         put_meta(&mut batch, SHOWN, &now);
-        let (from, to) = keys::all(keys::ENDED_SESSION);
-        let ended: Vec<(Vec<u8>, Millis)> = self.inner.rows.page((&from, &to), Direction::Forward, PAGE)?;
-        for (key, expires) in ended {
-            // A minute for the leeway that tokens are given.
-            if expires.plus_ms(60_000) < now {
-                batch.delete(key);
-            }
+        let ended = ended(&self.inner.rows)?;
+        // A minute for the leeway that tokens are given.
+        let past = ended
+            .into_iter()
+            .filter(|(_, expires)| expires.plus_ms(60_000) < now);
+        let past: Vec<Vec<u8>> = past.map(|(key, _)| key).take(PAGE).collect();
+        for key in &past {
+            batch.delete(key.clone());
         }
         self.inner.rows.store().commit(batch).await?;
         sessions.kept.store(now.0, Ordering::Relaxed);
+        let mut held = sessions.ended.write();
+        for key in &past {
+            held.remove(&token_of(key));
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Plugins as shown and as changed: versions, which is in use, what was done, and what the one beside it says.
 
 use super::Unavailable;
+use crate::plugin::Refusal;
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 
@@ -193,13 +194,8 @@ pub enum PluginError {
     #[error("`{0}` is part of the binary: it cannot be replaced or removed")]
     Embedded(String),
     /// The component is not accepted (422, or 409 where the name is the reason).
-    #[error("{message}")]
-    Refused {
-        /// E.g. `core-module`.
-        code: &'static str,
-        /// What is wrong, in words.
-        message: String,
-    },
+    #[error("{}", .0.message)]
+    Refused(Refusal),
     /// Types are bound to it (409).
     #[error("`{name}` is bound to {}", .types.join(", "))]
     Bound {

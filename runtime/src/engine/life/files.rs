@@ -32,34 +32,49 @@ impl Engine {
                 true
             }
             Err(error) => {
-                let code = match &error {
-                    PluginError::Refused { code, .. } => format!("{code}: "),
-                    _ => String::new(),
-                };
-                let problem = match &error {
+                match error {
+                    PluginError::Refused(refusal) => self.refuse_file(file, &refusal),
                     PluginError::Settings(problems) => {
                         let fields: Vec<String> = problems
                             .iter()
                             .map(|(field, problem)| format!("{field}: {problem}"))
                             .collect();
-                        format!("installed, but not activated: {error}: {}", fields.join("; "))
+                        let problem = format!(
+                            "installed, but not activated: bound types have settings that it cannot use: {}",
+                            fields.join("; ")
+                        );
+                        self.plugin_file_unreadable(file, &problem);
                     }
-                    _ => format!("{code}{error}"),
-                };
-                tracing::error!(plugin = file, problem, "a plugin was refused");
-                if !matches!(error, PluginError::Settings(_) | PluginError::Unavailable(_)) {
-                    let refusal = Refusal::new(RefusalCode::Invalid, error.to_string());
-                    self.inner.host.refuse(None, source, &refusal);
+                    PluginError::Unavailable(error) => {
+                        self.plugin_file_unreadable(file, &error.to_string());
+                        return false;
+                    }
+                    other => {
+                        let refusal = Refusal::new(RefusalCode::Invalid, other.to_string());
+                        self.refuse_file(file, &refusal);
+                    }
                 }
-                self.inner.life.trouble(file, problem);
-                !matches!(error, PluginError::Unavailable(_))
+                true
             }
         }
     }
 
-    /// A file cannot be read.
+    /// A file has more bytes than one without grants may have; it was not read.
+    pub fn plugin_file_too_large(&self, file: &str, bytes: u64, most: u64) {
+        let problem = format!("it has {bytes} bytes, and a plugin in the folder may have {most}");
+        self.refuse_file(file, &Refusal::new(RefusalCode::TooLarge, problem));
+    }
+
+    fn refuse_file(&self, file: &str, refusal: &Refusal) {
+        let source = Source::File(PathBuf::from(file));
+        tracing::error!(plugin = file, problem = %refusal, "a plugin was refused");
+        self.inner.host.refuse(None, source, refusal);
+        self.inner.life.trouble(file, refusal.to_string());
+    }
+
+    /// A file cannot be taken in, and may be another time.
     pub fn plugin_file_unreadable(&self, file: &str, problem: &str) {
-        tracing::error!(plugin = file, problem, "a plugin file cannot be read");
+        tracing::error!(plugin = file, problem, "a plugin file cannot be taken in");
         self.inner.life.trouble(file, problem);
     }
 

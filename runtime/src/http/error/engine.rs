@@ -191,7 +191,8 @@ impl From<PluginError> for ApiError {
                 format!("{text}: see its versions in GET /api/v1/plugins/{name}"),
             ),
             PluginError::Embedded(_) => Self::conflict("plugin_embedded", text),
-            PluginError::Refused { code, .. } => {
+            PluginError::Refused(refusal) => {
+                let code = refusal.code.as_str();
                 let error = match code {
                     "name-taken" => {
                         Self::conflict("name_taken", format!("{text}: give it another with ?name="))
