@@ -210,6 +210,10 @@ impl Engine {
         if others.iter().any(|row| row.username == new.username) {
             return Err(UserError::Taken(new.username));
         }
+        // A login looks at so many.
+        if others.len() >= MOST_USERS {
+            return Err(UserError::TooMany(MOST_USERS));
+        }
         let now = self.now();
         let row = UserRow {
             id: self.new_ulid(),

@@ -88,6 +88,9 @@ pub enum UserError {
     /// There is one of this name.
     #[error("there is a user {0:?} already")]
     Taken(String),
+    /// There are as many as there may be.
+    #[error("there are {0} users already: remove one first")]
+    TooMany(usize),
     /// There is none of this id.
     #[error("there is no user {0}")]
     NotFound(String),

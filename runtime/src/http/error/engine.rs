@@ -298,6 +298,7 @@ impl From<UserError> for ApiError {
         let text = error.to_string();
         match error {
             UserError::Taken(_) => Self::conflict("user_exists", text).detail("username", "is taken"),
+            UserError::TooMany(_) => Self::conflict("too_many_users", text),
             UserError::NotFound(_) => Self::not_found("user_not_found", text),
             UserError::LastAdmin => Self::conflict("last_admin", text),
             UserError::Password(problem) => Self::invalid("password", problem),
