@@ -165,8 +165,9 @@ async fn a_folder_of_hostile_files_is_refused_file_by_file_and_the_outlet_serves
 
 /// Both sides change the entity.
 async fn contest(cloud: &ScriptedCloud, outlet: &Outlet, entity_type: &str, id: &str) {
-    cloud.state().edit(entity_type, id, r#"{"n":2}"#);
-    outlet.put(entity_type, id, r#"{"n":3}"#).await.expect(200);
+    outlet
+        .contest(cloud, (entity_type, id), r#"{"n":2}"#, r#"{"n":3}"#)
+        .await;
 }
 
 #[tokio::test]

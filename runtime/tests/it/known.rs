@@ -104,13 +104,13 @@ pub async fn fill(outlet: &Outlet, cloud: &ScriptedCloud) {
 }
 
 async fn make_conflicts(outlet: &Outlet, cloud: &ScriptedCloud) {
+    outlet.hold().await;
     for n in 0..CONTESTED {
-        cloud.state().edit("contested", &format!("c-{n}"), r#"{"n":2}"#);
-        outlet
-            .put("contested", &format!("c-{n}"), r#"{"n":3}"#)
-            .await
-            .expect(200);
+        let id = format!("c-{n}");
+        cloud.state().edit("contested", &id, r#"{"n":2}"#);
+        outlet.put("contested", &id, r#"{"n":3}"#).await.expect(200);
     }
+    outlet.go_on().await;
     let count = i64::try_from(CONTESTED).expect("a small number");
     outlet
         .run_until("the conflicts", |s| s.num("data.conflict_count") == count)

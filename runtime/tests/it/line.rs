@@ -334,6 +334,7 @@ async fn the_log_tells_counts_errors_verdicts_pages_and_bytes() {
         .configure("sync", r#"{"max_retries":0,"push_delay_ms":60000}"#)
         .await
         .expect(200);
+    outlet.rest().await;
     cloud.state().edit("product", "p", r#"{"n":2}"#);
     cloud.state().create("order", r#"{"n":1}"#);
     outlet.put("product", "p", r#"{"n":3}"#).await.expect(200);

@@ -31,13 +31,9 @@ async fn field_merge_keeps_what_each_side_changed_to_the_digit() {
     let binding = r#"{"strategy":"field_merge","settings":{"default":"cloud","fields":{"note":"local"},"arrays":{"sizes":"id"}}}"#;
     let base = r#"{"name":"Chai","price":18.50,"note":"a","sku":12345678901234567890,"sizes":[{"id":1,"ml":250},{"id":2,"ml":500}]}"#;
     let (cloud, outlet) = agreed(binding, base).await;
-    cloud.state().edit(
-        "product",
-        "p",
-        r#"{"name":"Tea","price":19.00,"note":"b","sku":12345678901234567890,"sizes":[{"id":1,"ml":250},{"id":2,"ml":450}]}"#,
-    );
+    let there = r#"{"name":"Tea","price":19.00,"note":"b","sku":12345678901234567890,"sizes":[{"id":1,"ml":250},{"id":2,"ml":450}]}"#;
     let local = r#"{"name":"Teh","price":18.50,"note":"c","sku":12345678901234567890,"stock":39.0,"sizes":[{"id":1,"ml":300},{"id":2,"ml":500}]}"#;
-    outlet.put("product", "p", local).await.expect(200);
+    outlet.contest(&cloud, ("product", "p"), there, local).await;
     let merged = r#"{"name":"Tea","price":19.00,"note":"c","sku":12345678901234567890,"stock":39.0,"sizes":[{"id":1,"ml":300},{"id":2,"ml":450}]}"#;
     both_hold(&cloud, &outlet, merged).await;
     assert_eq!(outlet.document("product", "p").await.as_deref(), Some(merged));
@@ -55,8 +51,9 @@ async fn field_merge_keeps_what_each_side_changed_to_the_digit() {
 async fn field_merge_defers_what_its_settings_leave_to_a_person_and_a_delete_against_an_edit() {
     let binding = r#"{"strategy":"field_merge","settings":{"default":"defer"}}"#;
     let (cloud, outlet) = agreed(binding, r#"{"name":"Chai"}"#).await;
-    cloud.state().edit("product", "p", r#"{"name":"Tea"}"#);
-    outlet.put("product", "p", r#"{"name":"Teh"}"#).await.expect(200);
+    outlet
+        .contest(&cloud, ("product", "p"), r#"{"name":"Tea"}"#, r#"{"name":"Teh"}"#)
+        .await;
     outlet
         .run_until("the conflict to open", |s| s.num("data.conflict_count") == 1)
         .await;
@@ -76,11 +73,13 @@ async fn field_merge_defers_what_its_settings_leave_to_a_person_and_a_delete_aga
         .expect(200);
     both_hold(&cloud, &outlet, r#"{"name":"Teh"}"#).await;
 
+    outlet.hold().await;
     cloud.state().delete("product", "p");
     outlet
         .put("product", "p", r#"{"name":"Teh tarik"}"#)
         .await
         .expect(200);
+    outlet.go_on().await;
     outlet
         .run_until("the conflict to open", |s| s.num("data.conflict_count") == 1)
         .await;
@@ -89,11 +88,14 @@ async fn field_merge_defers_what_its_settings_leave_to_a_person_and_a_delete_aga
 #[tokio::test]
 async fn an_open_conflict_is_decided_by_a_plugin_with_the_settings_of_now() {
     let (cloud, outlet) = agreed(r#"{"strategy":"manual"}"#, r#"{"name":"Chai","stock":10}"#).await;
-    cloud.state().edit("product", "p", r#"{"name":"Tea","stock":9}"#);
     outlet
-        .put("product", "p", r#"{"name":"Chai","stock":7}"#)
-        .await
-        .expect(200);
+        .contest(
+            &cloud,
+            ("product", "p"),
+            r#"{"name":"Tea","stock":9}"#,
+            r#"{"name":"Chai","stock":7}"#,
+        )
+        .await;
     outlet
         .run_until("the conflict to open", |s| s.num("data.conflict_count") == 1)
         .await;
@@ -133,6 +135,7 @@ async fn stock_that_an_outlet_and_the_cloud_both_sell_ends_at_what_is_left() {
         let (here, there) = (round * 3, round * 2 + 1);
         let (here_grams, there_grams) = (round * 125, round * 250);
         let at_cloud = stock("Tea", left - there, &kilos(grams - there_grams));
+        outlet.hold().await;
         cloud.state().edit("product", "p", &at_cloud);
         // At the outlet each piece is a sale of its own.
         for sold in 1..=here {
@@ -143,6 +146,7 @@ async fn stock_that_an_outlet_and_the_cloud_both_sell_ends_at_what_is_left() {
             );
             outlet.patch("product", "p", &at_outlet).await.expect(200);
         }
+        outlet.go_on().await;
         left -= here + there;
         grams -= here_grams + there_grams;
         both_hold(&cloud, &outlet, &stock("Tea", left, &kilos(grams))).await;
@@ -203,13 +207,10 @@ async fn a_mapper_and_a_strategy_each_get_their_own_settings() {
         cloud.state().content("product", "p").as_deref(),
         Some(r#"{"name":"Chai","price":18.50}"#)
     );
-    cloud
-        .state()
-        .edit("product", "p", r#"{"name":"Chai","price":19.00}"#);
+    let here = r#"{"name":"Chai","price":1800,"stock":1}"#;
     outlet
-        .put("product", "p", r#"{"name":"Chai","price":1800,"stock":1}"#)
-        .await
-        .expect(200);
+        .contest(&cloud, ("product", "p"), r#"{"name":"Chai","price":19.00}"#, here)
+        .await;
     outlet.settle().await;
     assert_eq!(
         outlet.content("product", "p").await.as_deref(),

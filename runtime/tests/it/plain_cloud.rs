@@ -3,7 +3,6 @@
 
 use crate::harness::json_text::{at, content, elements};
 use crate::harness::northwind;
-use crate::harness::wait;
 use crate::outlet::Outlet;
 use crate::scripted_cloud::{Call, Fault, ScriptedCloud};
 
@@ -63,11 +62,10 @@ async fn a_conflict_is_seen_and_decided_without_the_clouds_help() {
             .await;
         outlet.put("product", "p", r#"{"price":1}"#).await.expect(201);
         outlet.settle().await;
-        // No run is in between both: such a cloud would let its push win unseen.
-        toggle(&outlet, false).await;
-        cloud.state().edit("product", "p", r#"{"price":2}"#);
-        outlet.put("product", "p", r#"{"price":3}"#).await.expect(200);
-        toggle(&outlet, true).await;
+        // Such a cloud would let a push in between win unseen.
+        outlet
+            .contest(&cloud, ("product", "p"), r#"{"price":2}"#, r#"{"price":3}"#)
+            .await;
         outlet.settle().await;
         assert_eq!(
             outlet.content("product", "p").await.as_deref(),
@@ -169,19 +167,4 @@ async fn assert_equal(cloud: &ScriptedCloud, outlet: &Outlet, entity_type: &str)
     here.sort();
     there.sort();
     assert_eq!(here, there);
-}
-
-/// Switches sync on or off, and waits for the run that is going.
-async fn toggle(outlet: &Outlet, enabled: bool) {
-    outlet
-        .request("POST", "/api/v1/config/sync/toggle")
-        .json(format!(r#"{{"enabled":{enabled}}}"#))
-        .await
-        .expect(200);
-    if !enabled {
-        wait::until("the run to end", || async {
-            (!outlet.status().await.truth("data.running")).then_some(())
-        })
-        .await;
-    }
 }

@@ -63,8 +63,7 @@ async fn conflict(cloud: &ScriptedCloud, outlet: &Outlet, id: &str) -> Reply {
         (status == "synced").then_some(())
     })
     .await;
-    cloud.state().edit("product", id, CLOUD);
-    outlet.put("product", id, LOCAL).await.expect(200);
+    outlet.contest(cloud, ("product", id), CLOUD, LOCAL).await;
     outlet.run().await;
     outlet.conflict_of("product", id).await
 }

@@ -18,7 +18,7 @@ async fn patient() -> (ScriptedCloud, Outlet) {
         .await
         .expect(200);
     // Changed settings make a run of their own.
-    outlet.settle().await;
+    outlet.rest().await;
     (cloud, outlet)
 }
 
@@ -89,7 +89,7 @@ async fn all_changes_of_the_entity_go_in_order_and_nothing_waiting_is_no_error()
 async fn an_open_conflict_is_409_and_says_what_to_do() {
     let (cloud, outlet) = patient().await;
     outlet.bind("product", r#"{"strategy":"manual"}"#).await;
-    outlet.settle().await;
+    outlet.rest().await;
     outlet.put("product", "p", r#"{"n":1}"#).await.expect(201);
     outlet.push("product", "p").await.expect(200);
     cloud.state().edit("product", "p", r#"{"n":2}"#);

@@ -71,17 +71,17 @@ async fn with_conflicts() -> (ScriptedCloud, Outlet) {
     }
     outlet.settle().await;
     for (strategy, _, local, there) in DECIDED {
-        cloud.state().edit(strategy, "p", there);
-        outlet.put(strategy, "p", local).await.expect(200);
+        outlet.contest(&cloud, (strategy, "p"), there, local).await;
     }
     for entity_type in ["agreed", "by_person"] {
-        cloud
-            .state()
-            .edit(entity_type, "p", r#"{"name":"Tea","stock":10}"#);
         outlet
-            .put(entity_type, "p", r#"{"name":"Teh","stock":10}"#)
-            .await
-            .expect(200);
+            .contest(
+                &cloud,
+                (entity_type, "p"),
+                r#"{"name":"Tea","stock":10}"#,
+                r#"{"name":"Teh","stock":10}"#,
+            )
+            .await;
     }
     outlet
         .run_until("the conflicts to open", |s| s.num("data.conflict_count") == 3)

@@ -54,8 +54,7 @@ async fn both_hold(cloud: &ScriptedCloud, outlet: &Outlet, document: Option<&str
 #[tokio::test]
 async fn cloud_wins_takes_the_clouds_document_and_keeps_the_outlets_on_record() {
     let (cloud, outlet) = agreed("cloud_wins").await;
-    cloud.state().edit("product", "p", CLOUD);
-    outlet.put("product", "p", LOCAL).await.expect(200);
+    outlet.contest(&cloud, ("product", "p"), CLOUD, LOCAL).await;
     let conflict = both_hold(&cloud, &outlet, Some(CLOUD)).await;
     assert_eq!(conflict.str("data.strategy"), "cloud_wins");
     assert_eq!(conflict.str("data.decision"), "take_cloud");
@@ -76,8 +75,7 @@ async fn cloud_wins_takes_the_clouds_document_and_keeps_the_outlets_on_record() 
 #[tokio::test]
 async fn local_wins_pushes_the_outlets_document_over_the_clouds() {
     let (cloud, outlet) = agreed("local_wins").await;
-    cloud.state().edit("product", "p", CLOUD);
-    outlet.put("product", "p", LOCAL).await.expect(200);
+    outlet.contest(&cloud, ("product", "p"), CLOUD, LOCAL).await;
     let conflict = both_hold(&cloud, &outlet, Some(LOCAL)).await;
     assert_eq!(conflict.str("data.decision"), "keep_local");
     assert_eq!(content(&conflict.raw("data.cloud.data").unwrap()), CLOUD);
@@ -88,8 +86,10 @@ async fn local_wins_pushes_the_outlets_document_over_the_clouds() {
 async fn newest_wins_goes_by_the_stamps_both_ways() {
     for (from_now, winner) in [(HOUR_MS, CLOUD), (-HOUR_MS, LOCAL)] {
         let (cloud, outlet) = agreed("newest_wins").await;
+        outlet.hold().await;
         cloud.state().edit_stamped("product", "p", CLOUD, from_now);
         outlet.put("product", "p", LOCAL).await.expect(200);
+        outlet.go_on().await;
         both_hold(&cloud, &outlet, Some(winner)).await;
     }
 }
@@ -100,6 +100,7 @@ async fn newest_wins_is_the_default_and_a_tie_goes_to_the_cloud() {
     let outlet = Outlet::of(&cloud).await;
     outlet.put("product", "p", BASE).await.expect(201);
     outlet.settle().await;
+    outlet.hold().await;
     cloud.state().edit("product", "p", CLOUD);
     let stamp = cloud.state().find("product", "p").unwrap().updated_at_ms;
     let stamp = selaras_core::stamp::Millis(stamp).to_rfc3339();
@@ -111,6 +112,7 @@ async fn newest_wins_is_the_default_and_a_tie_goes_to_the_cloud() {
         .json(change)
         .await
         .expect(201);
+    outlet.go_on().await;
     let conflict = both_hold(&cloud, &outlet, Some(CLOUD)).await;
     assert_eq!(conflict.str("data.strategy"), "newest_wins");
 }
@@ -120,15 +122,19 @@ async fn a_delete_meets_an_edit_and_the_strategy_decides_that_too() {
     // Deleted here, edited there.
     for (strategy, winner) in [("cloud_wins", Some(CLOUD)), ("local_wins", None)] {
         let (cloud, outlet) = agreed(strategy).await;
+        outlet.hold().await;
         cloud.state().edit("product", "p", CLOUD);
         outlet.delete("product", "p").await.expect(200);
+        outlet.go_on().await;
         both_hold(&cloud, &outlet, winner).await;
     }
     // Edited here, deleted there.
     for (strategy, winner) in [("cloud_wins", None), ("local_wins", Some(LOCAL))] {
         let (cloud, outlet) = agreed(strategy).await;
+        outlet.hold().await;
         cloud.state().delete("product", "p");
         outlet.put("product", "p", LOCAL).await.expect(200);
+        outlet.go_on().await;
         both_hold(&cloud, &outlet, winner).await;
     }
 }
@@ -136,16 +142,17 @@ async fn a_delete_meets_an_edit_and_the_strategy_decides_that_too() {
 #[tokio::test]
 async fn the_same_edit_on_both_sides_is_agreement_and_no_conflict() {
     let (cloud, outlet) = agreed("manual").await;
-    cloud
-        .state()
-        .edit("product", "p", r#"{"price":3.10,"name":"Chai"}"#);
-    outlet.put("product", "p", LOCAL).await.expect(200);
+    outlet
+        .contest(&cloud, ("product", "p"), r#"{"price":3.10,"name":"Chai"}"#, LOCAL)
+        .await;
     outlet.settle().await;
     assert_eq!(outlet.conflicts().await.len(), 0);
     assert_eq!(cloud.state().times_applied("product", "p"), 1);
 
+    outlet.hold().await;
     cloud.state().delete("product", "p");
     outlet.delete("product", "p").await.expect(200);
+    outlet.go_on().await;
     outlet.settle().await;
     assert_eq!(outlet.conflicts().await.len(), 0);
 }
@@ -153,8 +160,7 @@ async fn the_same_edit_on_both_sides_is_agreement_and_no_conflict() {
 #[tokio::test]
 async fn manual_waits_for_a_person_and_holds_only_its_own_entity() {
     let (cloud, outlet) = agreed("manual").await;
-    cloud.state().edit("product", "p", CLOUD);
-    outlet.put("product", "p", LOCAL).await.expect(200);
+    outlet.contest(&cloud, ("product", "p"), CLOUD, LOCAL).await;
     outlet.put("product", "other", r#"{"n":1}"#).await.expect(201);
     outlet
         .run_until("the conflict to open", |s| s.num("data.conflict_count") == 1)
@@ -199,8 +205,7 @@ async fn manual_waits_for_a_person_and_holds_only_its_own_entity() {
 #[tokio::test]
 async fn a_person_may_merge_and_both_sides_take_it() {
     let (cloud, outlet) = agreed("manual").await;
-    cloud.state().edit("product", "p", CLOUD);
-    outlet.put("product", "p", LOCAL).await.expect(200);
+    outlet.contest(&cloud, ("product", "p"), CLOUD, LOCAL).await;
     outlet
         .run_until("the conflict to open", |s| s.num("data.conflict_count") == 1)
         .await;
@@ -230,8 +235,7 @@ async fn a_person_may_merge_and_both_sides_take_it() {
 #[tokio::test]
 async fn an_open_conflict_survives_a_restart() {
     let (cloud, outlet) = agreed("manual").await;
-    cloud.state().edit("product", "p", CLOUD);
-    outlet.put("product", "p", LOCAL).await.expect(200);
+    outlet.contest(&cloud, ("product", "p"), CLOUD, LOCAL).await;
     outlet
         .run_until("the conflict to open", |s| s.num("data.conflict_count") == 1)
         .await;

@@ -17,6 +17,7 @@ async fn agreed(strategy: &str) -> (ScriptedCloud, Outlet, String) {
         .await;
     outlet.put("product", "p", r#"{"price":1}"#).await.expect(201);
     outlet.settle().await;
+    outlet.rest().await;
     let cloud_id = outlet.get("product", "p").await.str("data.cloud_id");
     (cloud, outlet, cloud_id)
 }

@@ -1,12 +1,15 @@
 //! What a test asks the outlet, one method each; [`Outlet::request`] for everything else.
 
-use super::{ADMIN_PASSWORD, Outlet, Reply};
+use super::{ADMIN_PASSWORD, Outlet, Reply, stamp};
 use crate::harness::json_text::{content, quote, string_at};
 use crate::harness::northwind::Line;
 use crate::harness::wait;
+use crate::scripted_cloud::ScriptedCloud;
 use reqwest::Method;
+use selaras_core::stamp::Millis;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A request that is being put together; `.await` sends it.
 pub struct Request {
@@ -210,6 +213,58 @@ impl Outlet {
             wanted(&status).then_some(status)
         })
         .await
+    }
+
+    /// Waits until no run is going and none is due for a while: a setting that changes during a run makes one more.
+    pub async fn rest(&self) {
+        const LOOKS: usize = 2;
+        let seen = AtomicUsize::new(0);
+        wait::until("the runs to rest", || async {
+            let status = self.status().await;
+            let due = status.string("data.next_run_at");
+            let soon = due.is_some_and(|at| Millis::parse_rfc3339(&at) < Millis::parse_rfc3339(&stamp(2)));
+            if soon || status.truth("data.running") {
+                seen.store(0, Ordering::Relaxed);
+                return None;
+            }
+            (seen.fetch_add(1, Ordering::Relaxed) == LOOKS).then_some(())
+        })
+        .await;
+    }
+
+    /// From now on until [`Self::go_on`] no run is made, also none that a setting changed meanwhile had begun.
+    pub async fn hold(&self) {
+        self.toggle_sync(false).await;
+        wait::until("the run to end", || async {
+            (!self.status().await.truth("data.running")).then_some(())
+        })
+        .await;
+    }
+
+    /// Ends [`Self::hold`]; a run is made.
+    pub async fn go_on(&self) {
+        self.toggle_sync(true).await;
+    }
+
+    async fn toggle_sync(&self, enabled: bool) {
+        self.request("POST", "/api/v1/config/sync/toggle")
+            .json(format!(r#"{{"enabled":{enabled}}}"#))
+            .await
+            .expect(200);
+    }
+
+    /// Both sides change an entity before either hears of the other.
+    pub async fn contest(
+        &self,
+        cloud: &ScriptedCloud,
+        (entity_type, id): (&str, &str),
+        there: &str,
+        here: &str,
+    ) {
+        self.hold().await;
+        cloud.state().edit(entity_type, id, there);
+        self.put(entity_type, id, here).await.expect(200);
+        self.go_on().await;
     }
 
     /// Conflicts, newest first: the elements of the list.

@@ -65,8 +65,9 @@ async fn beside_an_open_conflict_a_side_that_cannot_be_translated_is_parked_and_
         .configure("sync", r#"{"push_delay_ms":3600000}"#)
         .await
         .expect(200);
-    cloud.state().edit("product", "p", r#"{"n":2}"#);
-    outlet.put("product", "p", r#"{"n":3}"#).await.expect(200);
+    outlet
+        .contest(&cloud, ("product", "p"), r#"{"n":2}"#, r#"{"n":3}"#)
+        .await;
     outlet
         .run_until("the conflict", |status| status.num("data.conflict_count") == 1)
         .await;
