@@ -45,7 +45,11 @@ impl OomHandler for Growing {
             unsafe { talc.claim(Span::from_array(addr_of_mut!(ROOM))) }?;
             return Ok(());
         }
-        let needed = layout.size().max(layout.align()).checked_add(OVERHEAD).ok_or(())?;
+        let needed = layout
+            .size()
+            .max(layout.align())
+            .checked_add(OVERHEAD)
+            .ok_or(())?;
         let pages = needed.div_ceil(PAGE);
         let before = core::arch::wasm32::memory_grow::<0>(pages);
         if before == usize::MAX {
@@ -57,9 +61,7 @@ impl OomHandler for Growing {
         // piece of their own.
         let grown = unsafe {
             match talc.oom_handler.grown.get_base_acme() {
-                Some((base, end)) if end == from => {
-                    talc.extend(talc.oom_handler.grown, Span::new(base, to))
-                }
+                Some((base, end)) if end == from => talc.extend(talc.oom_handler.grown, Span::new(base, to)),
                 _ => talc.claim(Span::new(from, to))?,
             }
         };
