@@ -49,7 +49,7 @@ mod tx;
 mod view;
 
 use crate::clock::Clock;
-use crate::cloud::{Client, CloudConfig, SetupError};
+pub use crate::cloud::Connect;
 use crate::engine::accounts::{Accounts, Sessions};
 use crate::engine::api::{BackupPolicy, RunReport, RunStatus, Unavailable};
 use crate::engine::backup::Backups;
@@ -78,9 +78,6 @@ pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users};
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
 pub use plugins::view as plugin_view;
-
-/// Makes a client of a cloud.
-pub type Connect = Arc<dyn Fn(CloudConfig, Arc<dyn Clock>) -> Result<Client, SetupError> + Send + Sync>;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -287,6 +284,11 @@ impl Engine {
     /// Milliseconds since the process started.
     pub fn mono_ms(&self) -> u64 {
         self.inner.time.clock().mono_ms()
+    }
+
+    /// The time by this machine's clock, in ms since 1970.
+    pub fn wall_ms(&self) -> i64 {
+        self.inner.time.clock().wall_ms()
     }
 
     /// A number nobody can foresee.

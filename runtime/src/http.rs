@@ -7,6 +7,8 @@ mod auth;
 mod conditions;
 mod error;
 mod extract;
+mod flight;
+mod limits;
 mod panics;
 mod reply;
 mod request_id;
@@ -17,7 +19,8 @@ mod testing;
 mod webhooks;
 
 pub use error::{ApiError, Detail};
-pub use server::{Limits, Server};
+pub use limits::{Limits, RequestLimits};
+pub use server::{Server, Tls, TlsError, TlsFiles};
 
 use crate::engine::Engine;
 use auth::{LoginThrottle, Tokens};
@@ -26,6 +29,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use extract::BodyBudget;
+use flight::Flights;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use parking_lot::Mutex;
 use request_id::{RequestIds, X_REQUEST_ID};
@@ -44,6 +48,8 @@ pub struct Settings {
     pub install_id: String,
     /// The secrets that webhooks may be signed with: current, then previous. None: webhooks are closed.
     pub webhook_secrets: Vec<String>,
+    /// What requests may take.
+    pub limits: RequestLimits,
     /// Cancelled when the process stops: calls that wait (long polls) answer at once.
     pub stop: CancellationToken,
 }
@@ -64,8 +70,13 @@ pub(crate) struct Inner {
     pub(crate) throttle: Mutex<LoginThrottle>,
     pub(crate) webhooks: webhooks::Keys,
     pub(crate) bodies: BodyBudget,
+    /// One permit for each request that is all here and not answered yet.
+    pub(crate) flights: Flights,
+    /// One permit for each call that waits for the feed to go on.
+    pub(crate) waiters: Arc<Semaphore>,
     /// One permit for each stream of the feed.
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) limits: RequestLimits,
     pub(crate) stop: CancellationToken,
 }
 
@@ -99,7 +110,10 @@ impl App {
             throttle: Mutex::new(LoginThrottle::default()),
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
             bodies: BodyBudget::default(),
-            streams: Arc::new(Semaphore::new(routes::MAX_STREAMS)),
+            flights: Flights::new(settings.limits.max_in_flight),
+            waiters: Arc::new(Semaphore::new(settings.limits.max_feed_waiters)),
+            streams: Arc::new(Semaphore::new(settings.limits.max_feed_streams)),
+            limits: settings.limits,
             stop: settings.stop,
             engine,
         });
@@ -123,12 +137,17 @@ impl App {
         // Method and path are needed for the log line only, and cheap to clone (a reference count each).
         let asked = (request.method().clone(), request.uri().clone());
         let began_ms = self.shared.engine.mono_ms();
-        let mut request = request.map(Body::new);
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(Peer(peer));
-        }
+        let boarded = self.shared.flights.board(request);
         let mut router = self.router.clone();
         let routed = async move {
+            // The permit is held until the answer's head is made.
+            let (mut request, _permit) = match boarded {
+                Ok(boarded) => boarded,
+                Err(full) => return full.into_response(),
+            };
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(Peer(peer));
+            }
             // A router is always ready.
             match router.call(request).await {
                 Ok(response) => response,
@@ -151,6 +170,31 @@ impl App {
             );
         }
         response
+    }
+}
+
+impl App {
+    /// What tells the time to the server.
+    fn now_ms(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
+        let engine = self.shared.engine.clone();
+        Arc::new(move || engine.wall_ms())
+    }
+
+    /// The whole answer to a connection for which there is no place.
+    fn no_place(&self) -> Vec<u8> {
+        let id = self.ids.of(&http::HeaderMap::new());
+        let error = ApiError::unavailable(
+            "too_many_connections",
+            "all the connections there may be are busy: try again in a moment, over fewer connections",
+        );
+        let body = error.render(text(&id));
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             retry-after: 1\r\nconnection: close\r\nx-request-id: {}\r\n\r\n",
+            body.len(),
+            text(&id),
+        );
+        [head.into_bytes(), body.into()].concat()
     }
 }
 

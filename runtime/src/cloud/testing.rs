@@ -1,6 +1,7 @@
 //! A server for this module's tests that shows a request's very bytes and answers with any bytes at all.
 
 use super::client::{ApiKey, Client, CloudConfig};
+use super::trust::Trust;
 use selaras_core::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,9 +94,10 @@ impl Wire {
                 let _ = socket.shutdown().await;
             }
         });
-        let client = Client::with_answer_limit(
+        let client = Client::within(
             config(&format!("{url}/api/v1/")),
             Arc::new(FixedClock),
+            &Trust::default(),
             max_answer_bytes,
         )
         .unwrap();

@@ -20,8 +20,6 @@ mod sync;
 mod tokens;
 mod users;
 
-pub(crate) use stream::MAX_STREAMS;
-
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
 use crate::http::{ApiError, Shared, webhooks};
 pub(crate) use push::report as push_report;
