@@ -174,7 +174,13 @@ impl App {
 }
 
 impl App {
-    /// What tells the time to the server.
+    /// What tells the server the time.
+    fn mono_ms(&self) -> Arc<dyn Fn() -> u64 + Send + Sync> {
+        let engine = self.shared.engine.clone();
+        Arc::new(move || engine.mono_ms())
+    }
+
+    /// The same as the machine's clock has it.
     fn now_ms(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
         let engine = self.shared.engine.clone();
         Arc::new(move || engine.wall_ms())

@@ -218,8 +218,8 @@ impl ServerCertVerifier for Pinned {
         if self.pins.contains(&pin) {
             Ok(verified)
         } else {
-            let mismatch = OtherError(Arc::new(Mismatch(pin)));
-            Err(Error::InvalidCertificate(CertificateError::Other(mismatch)))
+            // Not `InvalidCertificate`, which would tell its innards.
+            Err(Error::Other(OtherError(Arc::new(Mismatch(pin)))))
         }
     }
 

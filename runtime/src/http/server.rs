@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 /// How long the loop rests when the system gives no more sockets.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How seldom it says that connections are refused.
-const REFUSAL_EVERY: Duration = Duration::from_secs(10);
+const REFUSAL_EVERY_MS: u64 = 10_000;
 
 /// A bound socket, not yet served.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Server {
     /// Serves until `stop` is cancelled; then takes no more connections, lets requests in hand finish for
     /// `drain_timeout`, cuts what is left, and returns how many were cut. With `tls` it speaks nothing else.
     pub async fn serve(self, app: App, limits: Limits, tls: Option<Tls>, stop: CancellationToken) -> usize {
-        let roster = Roster::new(limits.max_connections, limits.max_per_address);
+        let roster = Roster::new(limits.max_connections, limits.max_per_address, app.mono_ms());
         let mut minding = JoinSet::new();
         if let Some(tls) = tls.clone() {
             minding.spawn(tls.mind(app.now_ms(), stop.clone()));
@@ -110,15 +110,19 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 #[derive(Default)]
 struct Refusals {
     count: u64,
-    told: Option<tokio::time::Instant>,
+    told_ms: Option<u64>,
 }
 
 impl Refusals {
     /// Says so, as far as a fresh socket takes it, and in the log now and then.
     fn refuse(&mut self, shared: &Shared, stream: &TcpStream, peer: SocketAddr) {
         self.count += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= REFUSAL_EVERY) {
-            self.told = Some(tokio::time::Instant::now());
+        let now_ms = shared.app.mono_ms()();
+        if self
+            .told_ms
+            .is_none_or(|told_ms| now_ms >= told_ms + REFUSAL_EVERY_MS)
+        {
+            self.told_ms = Some(now_ms);
             let count = std::mem::take(&mut self.count);
             tracing::warn!(%peer, count, "connections are refused: all there may be are being served \
                 (MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS)");

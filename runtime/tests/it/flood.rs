@@ -213,7 +213,7 @@ async fn each_limit_is_what_it_is_set_to() {
     let outlet = setup.start().await;
     let large = format!(r#"{{"changes":[],"x":"{}"}}"#, "x".repeat(1_100_000));
     let refused = outlet.request("POST", "/api/v1/changes").json(large).await;
-    refused.expect_error(413, "too_large");
+    refused.expect_error(413, "payload_too_large");
     let long = format!(
         "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n",
         "x".repeat(9_000)

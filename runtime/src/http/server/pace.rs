@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Sleep, sleep};
 
 /// Watches one connection. It must be polled by the task that serves the connection: then each change of phase is seen,
 /// and a timer is touched only when a connection comes to rest.
@@ -15,6 +15,8 @@ pub(super) struct Pace<'a> {
     header_timeout: Duration,
     idle_timeout: Duration,
     alarm: Pin<Box<Sleep>>,
+    /// When it rings.
+    alarm_ms: u64,
 }
 
 impl<'a> Pace<'a> {
@@ -24,7 +26,8 @@ impl<'a> Pace<'a> {
             seat,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
-            alarm: Box::pin(tokio::time::sleep(limits.idle_timeout)),
+            alarm: Box::pin(sleep(limits.idle_timeout)),
+            alarm_ms: seat.now_ms().saturating_add(ms(limits.idle_timeout)),
         }
     }
 
@@ -35,23 +38,29 @@ impl<'a> Pace<'a> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
         loop {
-            let (phase, since) = self.seat.phase();
+            let (phase, since_ms) = self.seat.phase();
             let at_most = match phase {
                 Phase::Idle => self.idle_timeout,
                 Phase::Head => self.header_timeout,
                 Phase::Handshake | Phase::Body | Phase::Busy | Phase::Leaving => return Poll::Pending,
             };
-            let deadline = since + at_most;
-            if Instant::now() >= deadline {
+            let deadline_ms = since_ms.saturating_add(ms(at_most));
+            let left_ms = deadline_ms.saturating_sub(self.seat.now_ms());
+            if left_ms == 0 {
                 return Poll::Ready(phase);
             }
             // An alarm that rings too early looks again; so a request costs no timer.
-            if self.alarm.is_elapsed() || self.alarm.deadline() > deadline {
-                self.alarm.as_mut().reset(deadline);
+            if self.alarm.is_elapsed() || self.alarm_ms > deadline_ms {
+                self.alarm.set(sleep(Duration::from_millis(left_ms)));
+                self.alarm_ms = deadline_ms;
             }
             if self.alarm.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
         }
     }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A head, body or handshake that stood still for less than this may well be on its way, and is not sent off.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE_MS: u64 = 1000;
+
+/// Tells the ms since some moment of the past.
+pub(in crate::http) type MonoMs = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +41,9 @@ const PHASES: [Phase; 6] = [
 ];
 
 /// One connection's place, shared by whoever knows something of it.
-#[derive(Debug)]
 pub(super) struct Seat {
-    epoch: Instant,
-    /// The phase in the low three bits, above them when it began or last moved on, in ms since `epoch`.
+    mono_ms: MonoMs,
+    /// The phase in the low three bits, above them when it began or last moved on.
     at: AtomicU64,
     /// A request's body was not read to its end.
     unread: AtomicBool,
@@ -52,9 +52,9 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    fn new(epoch: Instant) -> Self {
+    fn new(mono_ms: MonoMs) -> Self {
         let seat = Self {
-            epoch,
+            mono_ms,
             at: AtomicU64::new(0),
             unread: AtomicBool::new(false),
             sent_off: CancellationToken::new(),
@@ -65,15 +65,19 @@ impl Seat {
 
     /// Begins a phase, or notes that it moved on.
     pub(super) fn enter(&self, phase: Phase) {
-        let ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX >> 3);
-        self.at.store(ms << 3 | phase as u64, Ordering::Relaxed);
+        self.at
+            .store(self.now_ms() << 3 | phase as u64, Ordering::Relaxed);
     }
 
     /// The phase, and since when.
-    pub(super) fn phase(&self) -> (Phase, Instant) {
+    pub(super) fn phase(&self) -> (Phase, u64) {
         let at = self.at.load(Ordering::Relaxed);
-        let phase = PHASES[(at & 7) as usize];
-        (phase, self.epoch + Duration::from_millis(at >> 3))
+        (PHASES[(at & 7) as usize], at >> 3)
+    }
+
+    /// Now, as the seat counts.
+    pub(super) fn now_ms(&self) -> u64 {
+        (self.mono_ms)()
     }
 
     /// Bytes came: what was idle has begun a request.
@@ -99,16 +103,17 @@ impl Seat {
     }
 
     /// How readily it makes place; smaller goes first. None: it stays.
-    fn rank(&self, now: Instant) -> Option<(u8, Instant)> {
-        let (phase, since) = self.phase();
+    fn rank(&self, now_ms: u64) -> Option<(u8, u64)> {
+        let (phase, since_ms) = self.phase();
+        let stands_still = now_ms.saturating_sub(since_ms) >= PATIENCE_MS;
         let rank = match phase {
             Phase::Leaving => 0,
             Phase::Idle => 1,
-            Phase::Handshake | Phase::Head if now >= since + PATIENCE => 2,
-            Phase::Body if now >= since + PATIENCE => 3,
+            Phase::Handshake | Phase::Head if stands_still => 2,
+            Phase::Body if stands_still => 3,
             Phase::Handshake | Phase::Head | Phase::Body | Phase::Busy => return None,
         };
-        Some((rank, since))
+        Some((rank, since_ms))
     }
 }
 
@@ -127,7 +132,7 @@ impl Origin {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Seats {
     by_origin: HashMap<Origin, HashMap<u64, Arc<Seat>>>,
     count: usize,
@@ -135,22 +140,21 @@ struct Seats {
 }
 
 /// All connections there are.
-#[derive(Debug)]
 pub(super) struct Roster {
     seats: Mutex<Seats>,
     most: usize,
     most_per_address: usize,
-    epoch: Instant,
+    mono_ms: MonoMs,
 }
 
 impl Roster {
     /// Room for so many, and for so many of one address.
-    pub(super) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
+    pub(super) fn new(most: usize, most_per_address: usize, mono_ms: MonoMs) -> Arc<Self> {
         Arc::new(Self {
             seats: Mutex::default(),
             most,
             most_per_address,
-            epoch: Instant::now(),
+            mono_ms,
         })
     }
 
@@ -158,21 +162,22 @@ impl Roster {
     /// share, else of the address that has most. None: all who could go are being served.
     pub(super) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Ticket> {
         let origin = Origin::of(ip);
+        let now_ms = (self.mono_ms)();
         let mut seats = self.seats.lock();
         let of_its_own = seats.by_origin.get(&origin).map_or(0, HashMap::len);
         if of_its_own >= self.most_per_address {
-            seats.send_one_off(origin)?;
+            seats.send_one_off(origin, now_ms)?;
         } else if seats.count >= self.most {
             let mut origins: Vec<_> = seats.by_origin.iter().map(|(o, s)| (s.len(), *o)).collect();
             origins.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
             origins
                 .into_iter()
-                .find_map(|(_, origin)| seats.send_one_off(origin))?;
+                .find_map(|(_, origin)| seats.send_one_off(origin, now_ms))?;
         }
         let id = seats.next;
         seats.next += 1;
         seats.count += 1;
-        let seat = Arc::new(Seat::new(self.epoch));
+        let seat = Arc::new(Seat::new(self.mono_ms.clone()));
         seats
             .by_origin
             .entry(origin)
@@ -194,12 +199,11 @@ impl Roster {
 }
 
 impl Seats {
-    fn send_one_off(&mut self, origin: Origin) -> Option<()> {
-        let now = Instant::now();
+    fn send_one_off(&mut self, origin: Origin, now_ms: u64) -> Option<()> {
         let of_origin = self.by_origin.get(&origin)?;
         let (_, id) = of_origin
             .iter()
-            .filter_map(|(id, seat)| Some((seat.rank(now)?, *id)))
+            .filter_map(|(id, seat)| Some((seat.rank(now_ms)?, *id)))
             .min()?;
         let seat = self.remove(origin, id)?;
         seat.sent_off.cancel();
@@ -218,7 +222,6 @@ impl Seats {
 }
 
 /// A connection's place; dropping it makes room.
-#[derive(Debug)]
 pub(super) struct Ticket {
     roster: Arc<Roster>,
     origin: Origin,
@@ -248,16 +251,26 @@ mod tests {
         ticket.seat.sent_off.is_cancelled()
     }
 
-    async fn pass(ms: u64) {
-        tokio::time::advance(Duration::from_millis(ms)).await;
+    /// Room, and its time, which goes when it is told to.
+    fn room(most: usize, most_per_address: usize) -> (Arc<Roster>, impl Fn(u64)) {
+        let time = Arc::new(AtomicU64::new(0));
+        let read = time.clone();
+        let roster = Roster::new(
+            most,
+            most_per_address,
+            Arc::new(move || read.load(Ordering::Relaxed)),
+        );
+        (roster, move |ms| {
+            time.fetch_add(ms, Ordering::Relaxed);
+        })
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_makes_place_and_nobody_who_is_served() {
-        let roster = Roster::new(8, 3);
+    #[test]
+    fn the_longest_idle_makes_place_and_nobody_who_is_served() {
+        let (roster, pass) = room(8, 3);
         let [served, old, young] = [(); 3].map(|()| roster.admit(ip(HERE)).unwrap());
         served.seat.enter(Phase::Busy);
-        pass(5).await;
+        pass(5);
         young.seat.enter(Phase::Idle);
         let newcomer = roster.admit(ip(HERE)).unwrap();
         assert_eq!([gone(&served), gone(&old), gone(&young)], [false, true, false]);
@@ -271,25 +284,25 @@ mod tests {
         assert!(roster.admit(ip(HERE)).is_some());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_stands_still_makes_place_and_one_that_moves_does_not() {
+    #[test]
+    fn a_request_that_stands_still_makes_place_and_one_that_moves_does_not() {
         for phase in [Phase::Head, Phase::Body, Phase::Handshake] {
-            let roster = Roster::new(8, 1);
+            let (roster, pass) = room(8, 1);
             let slow = roster.admit(ip(HERE)).unwrap();
             slow.seat.enter(phase);
-            pass(999).await;
+            pass(999);
             assert!(roster.admit(ip(HERE)).is_none(), "{phase:?}");
-            pass(1).await;
+            pass(1);
             assert!(roster.admit(ip(HERE)).is_some(), "{phase:?}");
             assert!(gone(&slow));
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn when_all_is_full_the_address_with_most_gives_way() {
-        let roster = Roster::new(4, 3);
+    #[test]
+    fn when_all_is_full_the_address_with_most_gives_way() {
+        let (roster, pass) = room(4, 3);
         let app = roster.admit(ip("10.0.0.7")).unwrap();
-        pass(10).await;
+        pass(10);
         let crowd = [(); 3].map(|()| roster.admit(ip(HERE)).unwrap());
         let newcomer = roster.admit(ip("10.0.0.8")).unwrap();
         assert!(!gone(&app) && !gone(&newcomer));

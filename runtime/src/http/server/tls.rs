@@ -8,7 +8,6 @@ pub use files::TlsError;
 use files::Stamp;
 use parking_lot::RwLock;
 use rustls::ServerConfig;
-use rustls::crypto::ring;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,7 +80,7 @@ fn configuration(files: &TlsFiles, now_ms: i64) -> Result<Arc<ServerConfig>, Tls
         key: files.key.clone(),
         error,
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(no_pair)?
         .with_no_client_auth()

@@ -55,11 +55,12 @@ async fn shown(tls: &Tls) -> CertificateDer<'static> {
     for part in CertificateDer::pem_slice_iter(&fs::read(&tls.files.cert).unwrap()) {
         roots.add(part.unwrap()).unwrap();
     }
-    let mut client = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut client =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
     client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
     let connected = connector.connect("outlet.test".try_into().unwrap(), theirs);
