@@ -20,6 +20,7 @@ pub use error::{ApiError, Detail};
 pub use server::{Limits, Server};
 
 use crate::engine::Engine;
+use crate::secret::Secret;
 use auth::{LoginThrottle, Tokens};
 use axum::Router;
 use axum::body::Body;
@@ -39,11 +40,11 @@ use tower::Service;
 /// What the HTTP face is told at start.
 pub struct Settings {
     /// What login tokens are signed with, at least 32 bytes; then, while it is rotated, what they were signed with.
-    pub jwt_secrets: Vec<Vec<u8>>,
+    pub jwt_secrets: Vec<Secret<Vec<u8>>>,
     /// This installation's id, the audience of its tokens.
     pub install_id: String,
     /// The secrets that webhooks may be signed with: current, then previous. None: webhooks are closed.
-    pub webhook_secrets: Vec<String>,
+    pub webhook_secrets: Vec<Secret>,
     /// Cancelled when the process stops: calls that wait (long polls) answer at once.
     pub stop: CancellationToken,
 }

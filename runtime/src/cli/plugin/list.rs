@@ -4,6 +4,7 @@ use crate::app::{host, load_plugins};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::plugin::{Compiling, Host, HostConfig, Limits, PluginInfo, PluginState};
+use crate::secret::Secret;
 use anyhow::Context;
 use std::process::ExitCode;
 
@@ -51,7 +52,7 @@ fn bare_host() -> anyhow::Result<Host> {
     let config = HostConfig {
         compiling: Compiling::by_this_program(),
         cache_dir: None,
-        cache_key: [0; 32],
+        cache_key: Secret::of([0; 32]),
         threads: 1,
         limits: Limits::default(),
         monotonic_us: crate::clock::monotonic_us,

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::api::{NewUser, Role};
 use crate::http::App;
 use crate::http::testing::app;
+use crate::secret::Secret;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -66,7 +67,7 @@ async fn logged_in(app: &App, role: Role) -> String {
         full_name: String::new(),
         role,
         is_active: true,
-        password: "durian under the stairs".to_owned(),
+        password: Secret::new("durian under the stairs"),
         must_change_password: false,
     };
     let user = app.shared.engine.make_user(new, "test").await.unwrap();

@@ -5,6 +5,7 @@
 //! constant time, and every secret is tried against every signature, whichever fits.
 
 use crate::http::ApiError;
+use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
@@ -56,12 +57,12 @@ impl fmt::Debug for Keys {
 
 impl Keys {
     /// Empty secrets count as none.
-    pub(crate) fn new(secrets: &[String]) -> Self {
+    pub(crate) fn new(secrets: &[Secret]) -> Self {
         Self(
             secrets
                 .iter()
                 .filter(|secret| !secret.is_empty())
-                .map(|secret| Key::new(secret))
+                .map(|secret| Key::new(secret.expose()))
                 .collect(),
         )
     }
@@ -219,7 +220,7 @@ mod tests {
     }
 
     fn verify(secrets: &[&str], headers: &HeaderMap, body: &[u8]) -> Result<Proof, &'static str> {
-        let secrets: Vec<String> = secrets.iter().map(|secret| (*secret).to_owned()).collect();
+        let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
         Keys::new(&secrets)
             .verify(headers, body)
             .map_err(|error| error.code())
@@ -292,7 +293,7 @@ mod tests {
 
     #[test]
     fn without_a_secret_webhooks_are_closed() {
-        for secrets in [vec![], vec![String::new()]] {
+        for secrets in [vec![], vec![Secret::new("")]] {
             let error = Keys::new(&secrets).configured().unwrap_err();
             assert_eq!(
                 (error.status().as_u16(), error.code()),
