@@ -104,6 +104,7 @@ impl App {
                 jwt_secrets: std::iter::once(jwt_secret).chain(previous).collect(),
                 install_id: store.feed_epoch(),
                 webhook_secrets: config.webhook_secrets.clone(),
+                refuse_legacy_webhooks: config.webhook_refuse_legacy,
                 stop: shutdown.clone(),
             },
         );

@@ -41,6 +41,8 @@ pub struct Config {
     pub backups: BackupPolicy,
     /// Current, then previous. Empty: webhooks are closed.
     pub webhook_secrets: Vec<Secret>,
+    /// The older form of signature is refused once the cloud has used Standard Webhooks.
+    pub webhook_refuse_legacy: bool,
     /// Signs login tokens; none: one is made and kept in the data directory.
     pub jwt_secret: Option<Secret>,
     /// What they were signed with before; such tokens still hold.
@@ -150,6 +152,7 @@ impl Reader<'_> {
             listen,
             defaults,
             webhook_secrets: self.webhook_secrets(),
+            webhook_refuse_legacy: self.flag("WEBHOOK_REFUSE_LEGACY", false),
             jwt_secret: self.jwt_secret(),
             jwt_secret_previous: self.jwt_secret_previous(),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),

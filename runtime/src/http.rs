@@ -45,6 +45,8 @@ pub struct Settings {
     pub install_id: String,
     /// The secrets that webhooks may be signed with: current, then previous. None: webhooks are closed.
     pub webhook_secrets: Vec<Secret>,
+    /// Refuses the older form of signature once the cloud has used Standard Webhooks.
+    pub refuse_legacy_webhooks: bool,
     /// Cancelled when the process stops: calls that wait (long polls) answer at once.
     pub stop: CancellationToken,
 }
@@ -64,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) throttle: Mutex<LoginThrottle>,
     pub(crate) webhooks: webhooks::Keys,
+    pub(crate) refuse_legacy_webhooks: bool,
     pub(crate) bodies: BodyBudget,
     /// One permit for each stream of the feed.
     pub(crate) streams: Arc<Semaphore>,
@@ -99,6 +102,7 @@ impl App {
             tokens: Tokens::new(&settings.jwt_secrets, &settings.install_id),
             throttle: Mutex::new(LoginThrottle::default()),
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
+            refuse_legacy_webhooks: settings.refuse_legacy_webhooks,
             bodies: BodyBudget::default(),
             streams: Arc::new(Semaphore::new(routes::MAX_STREAMS)),
             stop: settings.stop,

@@ -13,6 +13,7 @@ pub(crate) async fn app() -> App {
             jwt_secrets: vec![Secret::of(b"0123456789abcdef0123456789abcdef".to_vec())],
             install_id: "install-1".to_owned(),
             webhook_secrets: Vec::new(),
+            refuse_legacy_webhooks: false,
             stop: CancellationToken::new(),
         },
     )

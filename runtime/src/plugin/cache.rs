@@ -146,7 +146,7 @@ mod tests {
     fn what_is_written_is_read_back_and_closed_to_others() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("cache");
-        let cache = Cache::open(&dir, [1; 32], [2; 32]).unwrap();
+        let cache = Cache::open(&dir, Secret::of([1; 32]), [2; 32]).unwrap();
         assert!(cache.read(&[3; 32]).is_none(), "nothing yet");
         cache
             .write(&[3; 32], &Artifact::from_compiler(b"code".to_vec()))
@@ -155,14 +155,14 @@ mod tests {
         assert!(cache.read(&[4; 32]).is_none(), "another component");
         let file = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
         assert_eq!((mode(&dir), mode(&file)), (0o700, 0o600));
-        let other = Cache::open(&dir, [1; 32], [9; 32]).unwrap();
+        let other = Cache::open(&dir, Secret::of([1; 32]), [9; 32]).unwrap();
         assert!(other.read(&[3; 32]).is_none(), "another engine");
     }
 
     #[test]
     fn the_directory_does_not_grow_for_ever() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::open(home.path(), [1; 32], [2; 32]).unwrap();
+        let cache = Cache::open(home.path(), Secret::of([1; 32]), [2; 32]).unwrap();
         for n in 0..=u8::try_from(MAX_FILES).unwrap() {
             cache.write(&[n; 32], &Artifact::from_compiler(vec![n])).unwrap();
         }
