@@ -3,6 +3,8 @@
 
 mod password;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use password::Passwords;

@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // What a process starts with is checked with the rooms' own words.
     ("config", &["engine", "plugin", "cloud", "store", "secret"]),
     ("app",    &["config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "secret"]),
-    ("cli",    &["app", "authoring", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
+    ("cli",    &["app", "authoring", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "secret"]),
     ("main",   &["cli"]),
 ];
 

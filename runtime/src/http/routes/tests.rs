@@ -107,6 +107,27 @@ async fn each_role_reaches_what_the_table_lets_it_and_nothing_else() {
     }
 }
 
+#[tokio::test]
+async fn one_user_too_many_is_409() {
+    let app = app().await;
+    let token = logged_in(&app, Role::Admin).await;
+    app.shared.engine.fill_with_users().await;
+    let body = r#"{"username":"one-more","password":"durian under the stairs","role":"app"}"#;
+    let asked = request(&Method::POST, "/api/v1/users")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::from(body))
+        .unwrap();
+    let (status, _, json) = send(&app, asked).await;
+    assert_eq!(
+        (status, &json["error"]),
+        (StatusCode::CONFLICT, &"too_many_users".into())
+    );
+    assert!(
+        json["message"].as_str().unwrap().contains("remove one first"),
+        "{json}"
+    );
+}
+
 #[test]
 fn only_health_and_login_are_open_and_every_other_route_lets_admins_in() {
     for entry in table() {
