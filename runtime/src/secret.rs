@@ -60,6 +60,17 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_over_a_value_that_holds_it_shows_nothing() {
+        let fails = |secret: &str| -> Result<(), Secret> { Err(Secret::new(secret)) };
+        let caught = std::panic::catch_unwind(|| fails("hunter2 and more").unwrap());
+        let message = caught.unwrap_err().downcast::<String>().unwrap();
+        assert!(
+            message.contains("Secret(…)") && !message.contains("hunter2"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn it_is_equal_to_the_same_only() {
         assert_eq!(Secret::new("a secret"), Secret::new("a secret"));
         assert_ne!(Secret::new("a secret"), Secret::new("a secreT"));

@@ -28,6 +28,7 @@ mod merging;
 mod notices;
 mod old_formats;
 mod outlet;
+mod packaging;
 mod parked;
 mod people;
 mod plain_cloud;
