@@ -2,6 +2,7 @@
 
 use crate::engine::testing::engine;
 use crate::http::{App, RequestLimits, Settings};
+use crate::secret::Secret;
 use parking_lot::Mutex;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -17,10 +18,11 @@ pub(crate) async fn app_within(limits: RequestLimits) -> App {
     App::new(
         engine().await,
         Settings {
-            jwt_secrets: vec![b"0123456789abcdef0123456789abcdef".to_vec()],
+            jwt_secrets: vec![Secret::of(b"0123456789abcdef0123456789abcdef".to_vec())],
             install_id: "install-1".to_owned(),
             webhook_secrets: Vec::new(),
             limits,
+            refuse_legacy_webhooks: false,
             stop: CancellationToken::new(),
         },
     )

@@ -65,7 +65,10 @@ async fn a_cloud_with_another_key_than_the_pinned_ones_gets_nothing_and_costs_no
     }
     assert!(cloud.requests().is_empty());
     let queue = outlet.queue().await;
-    assert!(queue.len() == 1 && queue[0].contains(r#""retry_count":0"#), "{queue:?}");
+    assert!(
+        queue.len() == 1 && queue[0].contains(r#""retry_count":0"#),
+        "{queue:?}"
+    );
     let setup = outlet.stop().await;
 
     let backup = format!("{another}, sha256/{}", pair.pin);

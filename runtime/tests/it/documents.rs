@@ -115,6 +115,7 @@ fn the_configuration_table_is_complete_and_has_nothing_more() {
         .join("(");
     let asked = [
         "text(\"",
+        "secret(\"",
         "flag(\"",
         "number(\"",
         "name(\"",
