@@ -32,6 +32,9 @@ impl fmt::Debug for Secret {
 /// The shortest password that the first admin may be given; one under eight characters is warned of.
 const SHORTEST_PASSWORD: usize = 4;
 
+/// The shortest token that lets metrics be read: long enough not to be guessed.
+const SHORTEST_METRICS_TOKEN: usize = 16;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -62,6 +65,10 @@ pub struct Config {
     pub admin_username: String,
     /// The first admin's password; none: a random one is written to the data directory.
     pub admin_password: Option<Secret>,
+    /// Lets who bears it read the metrics.
+    pub metrics_token: Option<Secret>,
+    /// This machine reads the metrics without a token.
+    pub metrics_loopback: bool,
     /// Whose plugins are taken.
     pub plugin_trust: Trust,
     /// Room on the disk.
@@ -162,6 +169,8 @@ impl Reader<'_> {
             jwt_secret_previous: self.jwt_secret_previous(),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             admin_password: self.admin_password(),
+            metrics_loopback: self.metrics_loopback(),
+            metrics_token: self.metrics_token(),
             plugin_trust: self.plugin_trust(),
             space: self.space(),
             compact_min_bytes: u64::from(self.number("STORE_COMPACT_MIN_MB", 256, 0, 1_000_000)) << 20,
@@ -291,6 +300,22 @@ impl Reader<'_> {
             self.problem("ADMIN_PASSWORD", &problem);
         }
         Some(Secret(password))
+    }
+
+    fn metrics_token(&mut self) -> Option<Secret> {
+        let token = self.text("METRICS_TOKEN")?;
+        if token.len() < SHORTEST_METRICS_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem =
+                format!("at least {SHORTEST_METRICS_TOKEN} printable ASCII characters without spaces");
+            self.problem("METRICS_TOKEN", &problem);
+        }
+        Some(Secret(token))
+    }
+
+    /// Who makes a token means that one is needed, also on this machine.
+    fn metrics_loopback(&mut self) -> bool {
+        let has_token = self.text("METRICS_TOKEN").is_some();
+        self.flag("METRICS_LOOPBACK", !has_token)
     }
 
     fn plugin_trust(&mut self) -> Trust {
@@ -453,6 +478,8 @@ mod tests {
             ("JWT_SECRET_PREVIOUS", "short"),
             ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),
+            ("METRICS_TOKEN", "short"),
+            ("METRICS_LOOPBACK", "perhaps"),
             ("PLUGIN_TRUSTED_KEYS", "not a key"),
             ("PLUGIN_TRUSTED_KEYS", ","),
             ("TLS_CERT", "cert.pem"),
@@ -474,6 +501,14 @@ mod tests {
         let config = parse(&[("WEBHOOK_SECRET_FILE", file.path().to_str().unwrap())]).unwrap();
         assert_eq!(config.webhook_secrets[0].expose(), "from a file");
         assert!(!format!("{:?}", config.webhook_secrets).contains("from a file"));
+    }
+
+    #[test]
+    fn a_metrics_token_closes_the_way_of_this_machine_unless_it_is_opened() {
+        let loopback = |pairs: &[(&str, &str)]| parse(pairs).unwrap().metrics_loopback;
+        let token = ("METRICS_TOKEN", "0123456789abcdef");
+        assert!(loopback(&[]) && !loopback(&[("METRICS_LOOPBACK", "false")]));
+        assert!(!loopback(&[token]) && loopback(&[token, ("METRICS_LOOPBACK", "true")]));
     }
 
     #[test]

@@ -5,18 +5,23 @@
 
 mod auth;
 mod conditions;
+mod door;
 mod error;
 mod extract;
+mod observed;
 mod panics;
 mod reply;
 mod request_id;
 mod routes;
+mod scrape;
 mod server;
 #[cfg(test)]
 mod testing;
 mod webhooks;
 
+pub use door::Door;
 pub use error::{ApiError, Detail};
+pub use scrape::Scrape;
 pub use server::{Limits, Server};
 
 use crate::engine::Engine;
@@ -27,6 +32,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use extract::BodyBudget;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use observed::Asked;
 use parking_lot::Mutex;
 use request_id::{RequestIds, X_REQUEST_ID};
 use std::fmt;
@@ -35,6 +41,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+use tracing::Instrument;
 
 /// What the HTTP face is told at start.
 pub struct Settings {
@@ -44,6 +51,8 @@ pub struct Settings {
     pub install_id: String,
     /// The secrets that webhooks may be signed with: current, then previous. None: webhooks are closed.
     pub webhook_secrets: Vec<String>,
+    /// Who may read the metrics besides admins.
+    pub scrape: Scrape,
     /// Cancelled when the process stops: calls that wait (long polls) answer at once.
     pub stop: CancellationToken,
 }
@@ -64,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) throttle: Mutex<LoginThrottle>,
     pub(crate) webhooks: webhooks::Keys,
     pub(crate) bodies: BodyBudget,
+    pub(crate) scrape: Scrape,
     /// One permit for each stream of the feed.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
@@ -99,6 +109,7 @@ impl App {
             throttle: Mutex::new(LoginThrottle::default()),
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
             bodies: BodyBudget::default(),
+            scrape: settings.scrape,
             streams: Arc::new(Semaphore::new(routes::MAX_STREAMS)),
             stop: settings.stop,
             engine,
@@ -122,11 +133,12 @@ impl App {
         let id = self.ids.of(request.headers());
         // Method and path are needed for the log line only, and cheap to clone (a reference count each).
         let asked = (request.method().clone(), request.uri().clone());
-        let began_ms = self.shared.engine.mono_ms();
+        let watch = Asked::begins(&self.shared.engine, request.method(), request.uri(), text(&id));
         let mut request = request.map(Body::new);
         if let Some(peer) = peer {
             request.extensions_mut().insert(Peer(peer));
         }
+        request.extensions_mut().insert(watch.clone());
         let mut router = self.router.clone();
         let routed = async move {
             // A router is always ready.
@@ -135,22 +147,16 @@ impl App {
                 Err(never) => match never {},
             }
         };
-        let response = panics::catch(routed).await.unwrap_or_else(|panic| {
+        let span = watch.span();
+        let response = panics::catch(routed).instrument(span.clone()).await;
+        let response = response.unwrap_or_else(|panic| {
             ApiError::internal(format!("a handler panicked: {panic}")).into_response()
         });
-        let response = finish(response, &id, &asked);
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            let took_ms = self.shared.engine.mono_ms().saturating_sub(began_ms);
-            tracing::debug!(
-                request_id = text(&id),
-                method = %asked.0,
-                path = asked.1.path(),
-                status = response.status().as_u16(),
-                took_ms,
-                "answered"
-            );
-        }
-        response
+        span.in_scope(|| {
+            let response = finish(response, &id, &asked);
+            watch.ends(response.status());
+            response
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod conflicts;
 mod entities;
 mod health;
 mod login;
+mod metrics;
 mod parked;
 mod plugins;
 mod push;
@@ -51,6 +52,7 @@ pub(crate) fn table() -> Vec<Endpoint> {
     vec![
         e(&get,    "/healthz",                              Who::Anyone).to(health::live),
         e(&get,    "/readyz",                               Who::Anyone).to(health::ready),
+        e(&get,    "/metrics",                              Who::Scraper).to(metrics::get),
         e(&post,   "/api/v1/auth/login",                    Who::Anyone).to(login::login),
         e(&post,   "/api/v1/auth/logout",                   Who::Themselves).to(login::logout),
         e(&post,   "/api/v1/auth/password",                 Who::Themselves).to(login::password),
@@ -143,7 +145,7 @@ impl Row {
             method,
             path,
             who,
-            route: on(filter, Guarded { who, handler }),
+            route: on(filter, Guarded { path, who, handler }),
         }
     }
 }

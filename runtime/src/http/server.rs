@@ -4,7 +4,7 @@
 
 mod stall;
 
-use crate::http::App;
+use crate::http::Door;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -76,7 +76,8 @@ impl Server {
 
     /// Serves until `stop` is cancelled; then takes no more connections, lets requests in hand finish for
     /// `drain_timeout`, cuts what is left, and returns how many were cut.
-    pub async fn serve(self, app: App, limits: Limits, stop: CancellationToken) -> usize {
+    pub async fn serve(self, door: impl Into<Door>, limits: Limits, stop: CancellationToken) -> usize {
+        let door = door.into();
         let slots = Arc::new(Semaphore::new(limits.max_connections));
         let limits = Arc::new(limits);
         let mut connections = JoinSet::new();
@@ -86,7 +87,7 @@ impl Server {
                 () = stop.cancelled() => break,
                 Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
                 (slot, stream, peer) = accept(&self.listener, &slots) => {
-                    let connection = serve_connection(stream, peer, app.clone(), limits.clone(), stop.child_token());
+                    let connection = serve_connection(stream, peer, door.clone(), limits.clone(), stop.child_token());
                     connections.spawn(async move {
                         connection.await;
                         drop(slot);
@@ -126,7 +127,7 @@ async fn accept(
 async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
-    app: App,
+    door: Door,
     limits: Arc<Limits>,
     stop: CancellationToken,
 ) {
@@ -134,8 +135,8 @@ async fn serve_connection(
         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
     let service = service_fn(move |request| {
-        let app = app.clone();
-        async move { Ok::<_, Infallible>(app.handle(request, Some(peer)).await) }
+        let door = door.clone();
+        async move { Ok::<_, Infallible>(door.handle(request, Some(peer)).await) }
     });
     let io = TokioIo::new(StallGuard::new(stream, limits.write_stall_timeout));
     let mut connection = pin!(

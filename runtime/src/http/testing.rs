@@ -1,7 +1,7 @@
 //! What tests of this module share: an app over an engine in memory.
 
 use crate::engine::testing::engine;
-use crate::http::{App, Settings};
+use crate::http::{App, Scrape, Settings};
 use tokio_util::sync::CancellationToken;
 
 /// An app with an admin, without plugins, outlet or webhook secret.
@@ -12,6 +12,7 @@ pub(crate) async fn app() -> App {
             jwt_secrets: vec![b"0123456789abcdef0123456789abcdef".to_vec()],
             install_id: "install-1".to_owned(),
             webhook_secrets: Vec::new(),
+            scrape: Scrape::new(Some("the token of the scraper"), true),
             stop: CancellationToken::new(),
         },
     )

@@ -200,6 +200,7 @@ pub(crate) async fn feed(State(http): State<Shared>, caller: Caller, uri: Uri) -
     let since = params.number("since", 0, u64::MAX)?.unwrap_or(0);
     let limit = params.limit()?;
     let wait = Duration::from_secs(params.number("wait", 0, MAX_WAIT_SECONDS)?.unwrap_or(0));
+    let _waits = (!wait.is_zero()).then(|| http.engine.metrics().feed_waits());
     let feed = tokio::select! {
         feed = http.engine.feed(since, limit, wait, &caller.scope) => feed?,
         () = http.stop.cancelled(), if !wait.is_zero() => {

@@ -1,5 +1,7 @@
 //! The routes as a whole: who gets in, and that whatever goes wrong is an envelope.
 
+mod observing;
+
 use super::*;
 use crate::engine::api::{NewUser, Role};
 use crate::http::App;
@@ -45,7 +47,7 @@ async fn every_route_but_the_public_ones_answers_401_without_a_token() {
         .await;
         let place = format!("{} {}", entry.method, entry.path);
         match entry.who {
-            Who::Roles(_) | Who::Themselves => {
+            Who::Roles(_) | Who::Themselves | Who::Scraper => {
                 assert_eq!(
                     (status, &json["error"]),
                     (StatusCode::UNAUTHORIZED, &"missing_token".into()),
@@ -122,6 +124,7 @@ fn only_health_and_login_are_open_and_every_other_route_lets_admins_in() {
                 "{}",
                 entry.path
             ),
+            Who::Scraper => assert_eq!(entry.path, "/metrics"),
             Who::Themselves => assert!(entry.path.starts_with("/api/v1/auth/"), "{}", entry.path),
             Who::Roles(roles) => assert!(roles.contains(&Role::Admin), "{}", entry.path),
         }
