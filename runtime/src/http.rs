@@ -5,6 +5,7 @@
 
 mod auth;
 mod conditions;
+mod dashboard;
 mod door;
 mod error;
 mod extract;
@@ -30,6 +31,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use dashboard::Dashboard;
 use extract::BodyBudget;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use observed::Asked;
@@ -74,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) webhooks: webhooks::Keys,
     pub(crate) bodies: BodyBudget,
     pub(crate) scrape: Scrape,
+    pub(crate) dashboard: Dashboard,
     /// One permit for each stream of the feed.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
@@ -110,6 +113,7 @@ impl App {
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
             bodies: BodyBudget::default(),
             scrape: settings.scrape,
+            dashboard: Dashboard::new(),
             streams: Arc::new(Semaphore::new(routes::MAX_STREAMS)),
             stop: settings.stop,
             engine,

@@ -24,7 +24,7 @@ mod users;
 pub(crate) use stream::MAX_STREAMS;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
-use crate::http::{ApiError, Shared, webhooks};
+use crate::http::{ApiError, Shared, dashboard, webhooks};
 pub(crate) use push::report as push_report;
 
 use axum::Router;
@@ -50,6 +50,7 @@ pub(crate) fn table() -> Vec<Endpoint> {
     let (get, put, post, patch, delete) = (Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE);
     let e = |method: &Method, path, who| Row { method: method.clone(), path, who };
     vec![
+        e(&get,    "/",                                     Who::Anyone).to(dashboard::page),
         e(&get,    "/healthz",                              Who::Anyone).to(health::live),
         e(&get,    "/readyz",                               Who::Anyone).to(health::ready),
         e(&get,    "/metrics",                              Who::Scraper).to(metrics::get),
