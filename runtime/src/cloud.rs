@@ -28,4 +28,4 @@ pub use page::{Collection, Element, Page, Unreadable, read_again};
 pub use send::{Answer, Timing};
 pub use traffic::{Carried, Tally, Traffic};
 pub use transport::{Exchange, Request, Response, Transport};
-pub use wire::plain_client;
+pub use wire::{Posted, Poster, plain_client};

@@ -7,6 +7,7 @@ use crate::engine::settings::Defaults;
 use crate::plugin::Trust;
 use crate::plugin::signature::PublicKey;
 use crate::store::SpaceSettings;
+use crate::telemetry::Traces;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -75,6 +76,8 @@ pub struct Config {
     pub space: SpaceSettings,
     /// A database smaller than this is not rewritten at the start, in bytes.
     pub compact_min_bytes: u64,
+    /// Where traces go; none: nowhere.
+    pub traces: Option<Traces>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
@@ -174,6 +177,7 @@ impl Reader<'_> {
             plugin_trust: self.plugin_trust(),
             space: self.space(),
             compact_min_bytes: u64::from(self.number("STORE_COMPACT_MIN_MB", 256, 0, 1_000_000)) << 20,
+            traces: self.traces(),
             log_format: self.log_format(),
             log_filter: self
                 .text("RUST_LOG")
@@ -351,9 +355,24 @@ impl Reader<'_> {
         }
     }
 
+    fn traces(&mut self) -> Option<Traces> {
+        let endpoint = self.text("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        let allow_http = self.flag("OTEL_ALLOW_HTTP", false);
+        let headers = self.text("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default();
+        let name = self.text("OTEL_SERVICE_NAME").unwrap_or_else(|| "selaras".to_owned());
+        let outlet_id = self.text("OUTLET_ID");
+        match Traces::parse(&endpoint, allow_http, &headers, name, outlet_id) {
+            Ok(traces) => Some(traces),
+            Err((variable, problem)) => {
+                self.problem(variable, problem);
+                None
+            }
+        }
+    }
+
     fn log_format(&mut self) -> LogFormat {
         match self.text("LOG_FORMAT").as_deref() {
-            None | Some("human") => LogFormat::Human,
+            None | Some("human" | "text") => LogFormat::Human,
             Some("json") => LogFormat::Json,
             Some(_) => {
                 self.problem("LOG_FORMAT", "human or json");
@@ -478,6 +497,8 @@ mod tests {
             ("JWT_SECRET_PREVIOUS", "short"),
             ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example:4318"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
             ("METRICS_TOKEN", "short"),
             ("METRICS_LOOPBACK", "perhaps"),
             ("PLUGIN_TRUSTED_KEYS", "not a key"),

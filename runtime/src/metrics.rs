@@ -4,6 +4,7 @@
 //! Every label has few values. What apps name (entity types, ids, paths) is none; of plugins' names the first
 //! [`MAX_PLUGINS`] are told apart.
 
+mod classic;
 mod process;
 mod series;
 
@@ -21,8 +22,24 @@ pub use series::Level;
 /// Names of plugins and strategies that are told apart; the rest is `other`. More than an outlet has.
 pub const MAX_PLUGINS: usize = 64;
 
-/// The content type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How the text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Prometheus's own, which every scraper reads.
+    Classic,
+    /// OpenMetrics, for who asks for it.
+    OpenMetrics,
+}
+
+impl Form {
+    /// Its content type.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 /// What is counted. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -168,8 +185,8 @@ impl Metrics {
         duration.observe(seconds(took_ms * 1000));
     }
 
-    /// All of it as OpenMetrics text, with the levels of this moment. A level that is not given keeps its value.
-    pub fn render(&self, levels: impl IntoIterator<Item = (Level, f64)>) -> String {
+    /// All of it, with the levels of this moment. A level that is not given keeps its value.
+    pub fn render(&self, form: Form, levels: impl IntoIterator<Item = (Level, f64)>) -> String {
         let series = &self.0.series;
         for (level, value) in levels {
             series.set(level, value);
@@ -177,7 +194,10 @@ impl Metrics {
         if let Some(usage) = process::usage() {
             series.set_process(usage);
         }
-        series.text()
+        match form {
+            Form::Classic => classic::of(&series.text()),
+            Form::OpenMetrics => series.text(),
+        }
     }
 
     /// The name as a label: one of at most [`MAX_PLUGINS`], or `other`.

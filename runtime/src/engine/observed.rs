@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::engine::api::Unavailable;
-use crate::metrics::{Level, Metrics};
+use crate::metrics::{Form, Level, Metrics};
 use crate::store::{Condition, Counter, keys};
 use selaras_core::item::ItemState;
 use selaras_core::stamp::Millis;
@@ -27,9 +27,9 @@ impl Engine {
         &self.inner.metrics
     }
 
-    /// All metrics as OpenMetrics text. Takes microseconds, whatever the store holds.
-    pub fn metrics_text(&self) -> String {
-        self.inner.metrics.render(self.levels())
+    /// All metrics as text. Takes the same short time whatever the store holds.
+    pub fn metrics_text(&self, form: Form) -> String {
+        self.inner.metrics.render(form, self.levels())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts, bytes and times below 2^52")]

@@ -57,7 +57,7 @@ fn read(stat: &str, boot: &str, limits: &str, page: usize, open_fds: usize) -> O
         resident_bytes: field(24)? * page as f64,
         open_fds: open_fds as f64,
         // `unlimited` is no number.
-        max_fds: word(limits, "Max open files", 0).unwrap_or(f64::INFINITY),
+        max_fds: word(limits, "Max open files", 0).unwrap_or(f64::NAN),
     })
 }
 

@@ -231,6 +231,10 @@ impl Series {
             process: ProcessSeries::default(),
             registry: Registry::default(),
         };
+        // What is watched for growing is there before it first happens.
+        for outcome in ["success", "partial", "failed"] {
+            drop(series.runs.get_or_create(&ByOutcome { outcome }));
+        }
         series.register();
         series.register_levels();
         series.register_process();

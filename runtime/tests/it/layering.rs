@@ -16,14 +16,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store",  &[]),
     ("plugin", &[]),
     ("cloud",  &[]),
+    // Traces on their way to a collector.
+    ("telemetry", &["cloud"]),
     ("engine", &["store", "plugin", "cloud", "clock", "metrics"]),
     ("http",   &["engine", "metrics"]),
     ("control", &["engine"]),
     ("authoring", &["plugin", "clock"]),
     // What a process starts with is checked with the rooms' own words.
-    ("config", &["engine", "plugin", "cloud", "store"]),
+    ("config", &["engine", "plugin", "cloud", "store", "telemetry"]),
     ("app",    &["config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "metrics"]),
-    ("cli",    &["app", "authoring", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock"]),
+    ("cli",    &["app", "authoring", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "telemetry"]),
     ("main",   &["cli"]),
 ];
 
@@ -47,6 +49,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("argon2",       &["engine"]),
     ("getrandom",    &["clock"]),
     ("prometheus_client", &["metrics"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_http", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("dotenvy",      &["config"]),
     ("clap",         &["cli"]),
     ("indicatif",    &["cli"]),

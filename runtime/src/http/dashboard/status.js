@@ -22,7 +22,7 @@ async function statusView() {
       ["Next run", when(at("next_run_at"))],
       ["Oldest waiting", when(at("oldest_pending_at"))],
       ["Last error", at("last_error")],
-      ["Clock", at("clock_offset_ms") === null ? "not compared yet" : `${at("clock_offset_ms")} ms behind the cloud's`],
+      ["Clock", at("clock_offset_ms") === null ? "not compared yet" : `the cloud's less this machine's: ${at("clock_offset_ms")} ms`],
       ["Fetching again", at("resync") === null ? null : printExact(at("resync"))],
       ["Store", at("store", "state")],
       ["Store's error", at("store", "error")],

@@ -47,9 +47,15 @@ async fn metrics_are_for_admins_the_scraper_and_this_machine() {
         headers[header::CONTENT_TYPE]
             .to_str()
             .unwrap()
-            .starts_with("application/openmetrics-text")
+            .starts_with("text/plain; version=0.0.4")
     );
-    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(!text.contains("# EOF"), "{text}");
+    let mut open = metrics(Some("the token of the scraper"));
+    let wanted = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2";
+    open.headers_mut().insert(header::ACCEPT, wanted.parse().unwrap());
+    let (parts, body) = app.handle(open, None).await.into_parts();
+    assert!(parts.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text"));
+    assert!(body.collect().await.unwrap().to_bytes().ends_with(b"# EOF\n"));
     for line in [
         "selaras_http_requests_total{method=\"GET\",route=\"/metrics\",status=\"401\"} 2",
         "selaras_http_requests_total{method=\"GET\",route=\"/metrics\",status=\"403\"} 2",
