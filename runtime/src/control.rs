@@ -13,7 +13,7 @@ mod server;
 mod socket;
 
 pub use client::{Answer, Client, ClientError};
-pub use protocol::{BackupMade, BackupSent, Command, Exported, Health, MAX_FRAME_BYTES, Rewritten};
+pub use protocol::{BackupMade, BackupSent, Command, Exported, Health, Listed, MAX_FRAME_BYTES, Rewritten};
 pub use server::Server;
 pub use socket::SOCKET;
 

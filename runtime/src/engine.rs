@@ -82,6 +82,7 @@ use tokio_util::sync::CancellationToken;
 pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users};
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
+pub use plugins::view as plugin_view;
 
 /// Makes a client of a cloud.
 pub type Connect = Arc<dyn Fn(CloudConfig, Arc<dyn Clock>) -> Result<Client, SetupError> + Send + Sync>;

@@ -3,6 +3,7 @@
 
 mod guests;
 mod loading;
+mod page;
 
 use crate::binaries;
 use crate::table::{Aim, Table, plain, quantile, rate};
@@ -38,7 +39,10 @@ const MAPPER: &str = "catalog_mapper";
 pub async fn measure(room: &Room, scale: Scale, table: &mut Table) -> anyhow::Result<()> {
     table.section("plugins: newest_wins over 1 KB documents, catalog_mapper over products");
     let host = host(room)?;
-    let outcome = calls(&host, scale, table).await;
+    let outcome = match calls(&host, scale, table).await {
+        Ok(()) => page::measure(&host, room, table).await,
+        failed => failed,
+    };
     host.shutdown();
     outcome?;
     loading::measure(room, scale, table)?;

@@ -68,6 +68,12 @@ impl Offline {
         &self.engine
     }
 
+    /// Loads what an outlet would: the plugins of the binary, of the folder and of the store.
+    pub async fn load_plugins(&self, folder: &Path) {
+        super::plugins::load(&self.host, folder);
+        self.engine.load_plugins().await;
+    }
+
     /// The store itself.
     pub fn store(&self) -> &dyn Store {
         &*self.store

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// List the plugins that `serve` would load from the binary and the data directory.
+    /// List the plugins of the running outlet, or those that it would load.
     List,
     /// Make a project in the folder NAME that builds and passes its cases.
     New {

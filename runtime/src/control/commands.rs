@@ -1,8 +1,8 @@
 //! What each command asks of the engine.
 
 use super::connection::Connection;
-use super::protocol::{BackupMade, BackupSent, Command, Exported, Health, Rewritten};
-use crate::engine::api::{ImportError, Unavailable};
+use super::protocol::{BackupMade, BackupSent, Command, Exported, Health, Listed, Rewritten};
+use crate::engine::api::{ImportError, PluginView, Unavailable};
 use crate::engine::{Engine, Import};
 use selaras_core::id::EntityType;
 use serde::Serialize;
@@ -54,6 +54,7 @@ pub(super) async fn run(
         Command::Import { salt } => done(&import(engine, connection, &salt).await?),
         Command::Compact => done(&compact(engine, connection).await?),
         Command::Health => done(&health(engine)),
+        Command::Plugins => done(&plugins(engine)?),
     }
 }
 
@@ -142,6 +143,25 @@ async fn compact(engine: &Engine, connection: &mut Connection) -> Result<Rewritt
         bytes_before: done.bytes_before,
         bytes_after: done.bytes_after,
     })
+}
+
+fn plugins(engine: &Engine) -> Result<Vec<Listed>, Ended> {
+    Ok(engine.plugins()?.into_iter().map(Listed::from).collect())
+}
+
+impl From<PluginView> for Listed {
+    fn from(plugin: PluginView) -> Self {
+        Self {
+            name: plugin.name,
+            kind: plugin.kind.map(str::to_owned),
+            version: plugin.version,
+            digest: plugin.digest,
+            state: plugin.state.to_owned(),
+            source: plugin.source,
+            problem: plugin.problem,
+            description: plugin.description,
+        }
+    }
 }
 
 fn health(engine: &Engine) -> Health {

@@ -46,6 +46,29 @@ pub enum Command {
     Compact,
     /// How the outlet is. Ends with [`Health`].
     Health,
+    /// Its plugins. Ends with [`Listed`]s, by name.
+    Plugins,
+}
+
+/// A plugin in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// `strategy` or `mapper`; none when it was refused.
+    pub kind: Option<String>,
+    /// What it says of itself.
+    pub version: String,
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// `active`, `suspended`, `installed` or `refused`.
+    pub state: String,
+    /// `embedded`, `installed`, or a file's name.
+    pub source: String,
+    /// Why it was refused or suspended.
+    pub problem: Option<String>,
+    /// What it says of itself.
+    pub description: String,
 }
 
 /// The database was rewritten.

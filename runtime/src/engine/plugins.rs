@@ -110,9 +110,8 @@ pub async fn map_to_local(
         .collect()
 }
 
-/// A plugin as shown.
-pub fn view(status: PluginStatus, settings: &Settings) -> PluginView {
-    let bound_types = settings.types_bound_to(&status.name);
+/// A plugin as shown, with the types that are bound to it.
+pub fn view(status: PluginStatus, bound_types: Vec<String>) -> PluginView {
     let source = match &status.source {
         Source::Embedded => "embedded".to_owned(),
         Source::Installed => "installed".to_owned(),

@@ -1,60 +1,82 @@
 //! `selaras plugin list`.
 
-use crate::app::{host, load_plugins};
-use crate::clock::SystemClock;
+use crate::app::{has_store, load_plugins};
+use crate::cli::outlet::{Outlet, Stopped};
+use crate::clock::monotonic_us;
 use crate::config::Config;
-use crate::plugin::{Compiling, Host, HostConfig, Limits, PluginInfo, PluginState};
+use crate::control::{Answer, Command, Listed};
+use crate::engine::plugin_view;
+use crate::plugin::{Compiling, Host, HostConfig, Limits};
 use anyhow::Context;
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Lists the plugins of the binary and the data directory. Exit code 1 when one is refused.
+/// Lists the plugins of the running outlet; of one that does not run, those that it would load. Exit code 1 when one is
+/// refused.
 ///
 /// # Errors
-/// When the host cannot be started.
+/// When nobody can be asked, and why.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let host = if config.data_dir.is_dir() {
-        host(&config.data_dir, &SystemClock::new())?
-    } else {
-        bare_host()?
-    };
-    let problems = load_plugins(&host, &config.data_dir.join("plugins"));
-    let mut plugins = host.list();
-    plugins.sort_by(|a, b| a.name.cmp(&b.name));
+    let plugins = listed(config)?;
     println!(
-        "{:<16} {:<9} {:<9} {:<12} DESCRIPTION",
-        "NAME", "KIND", "VERSION", "DIGEST"
+        "{:<16} {:<9} {:<9} {:<12} {:<10} DESCRIPTION",
+        "NAME", "KIND", "VERSION", "DIGEST", "STATE"
     );
     for plugin in &plugins {
-        if let PluginState::Active(info) = &plugin.state {
-            let PluginInfo {
-                version,
-                digest,
-                description,
-                kind,
-                ..
-            } = info;
-            let (name, digest) = (&plugin.name, &digest[..12]);
-            println!(
-                "{name:<16} {:<9} {version:<9} {digest:<12} {description}",
-                kind.to_string()
-            );
-        }
+        let digest = plugin.digest.get(..12).unwrap_or(&plugin.digest);
+        let told = plugin.problem.as_ref().unwrap_or(&plugin.description);
+        println!(
+            "{:<16} {:<9} {:<9} {digest:<12} {:<10} {told}",
+            plugin.name,
+            plugin.kind.as_deref().unwrap_or("-"),
+            plugin.version,
+            plugin.state
+        );
     }
-    for (name, problem) in &problems {
-        println!("{name:<16} refused: {problem}");
-    }
-    host.shutdown();
-    Ok(ExitCode::from(u8::from(!problems.is_empty())))
+    let is_refused = plugins.iter().any(|plugin| plugin.state == "refused");
+    Ok(ExitCode::from(u8::from(is_refused)))
 }
 
-fn bare_host() -> anyhow::Result<Host> {
-    let config = HostConfig {
+fn listed(config: &Config) -> anyhow::Result<Vec<Listed>> {
+    let folder = config.data_dir.join("plugins");
+    if !has_store(&config.data_dir) {
+        return without_store(&folder);
+    }
+    match Outlet::find(config, false)? {
+        Outlet::Running(mut client) => {
+            client.ask(&Command::Plugins)?;
+            loop {
+                match client.answer()? {
+                    Answer::End(plugins) => return Ok(plugins),
+                    Answer::Data(_) | Answer::Progress(_) => {}
+                }
+            }
+        }
+        Outlet::Stopped(Stopped { offline, runtime }) => {
+            runtime.block_on(offline.load_plugins(&folder));
+            let plugins = offline.engine().plugins()?;
+            offline.close()?;
+            Ok(plugins.into_iter().map(Listed::from).collect())
+        }
+    }
+}
+
+/// What the first start would load.
+fn without_store(folder: &Path) -> anyhow::Result<Vec<Listed>> {
+    let host = Host::start(HostConfig {
         compiling: Compiling::by_this_program(),
         cache_dir: None,
         cache_key: [0; 32],
         threads: 1,
         limits: Limits::default(),
-        monotonic_us: crate::clock::monotonic_us,
-    };
-    Host::start(config).context("the plugin host cannot be started")
+        monotonic_us,
+    })
+    .context("the plugin host cannot be started")?;
+    load_plugins(&host, folder);
+    let plugins = host.list().into_iter();
+    let plugins = plugins
+        .map(|status| Listed::from(plugin_view(status, Vec::new())))
+        .collect();
+    host.shutdown();
+    Ok(plugins)
 }

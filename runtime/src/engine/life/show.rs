@@ -22,7 +22,8 @@ impl Engine {
         let settings = self.settings();
         let mut views = Vec::new();
         for status in self.inner.host.list() {
-            let mut shown = view(status, &settings);
+            let bound_types = settings.types_bound_to(&status.name);
+            let mut shown = view(status, bound_types);
             self.add_stored(&mut shown)?;
             views.push(shown);
         }
