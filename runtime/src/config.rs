@@ -359,7 +359,9 @@ impl Reader<'_> {
         let endpoint = self.text("OTEL_EXPORTER_OTLP_ENDPOINT")?;
         let allow_http = self.flag("OTEL_ALLOW_HTTP", false);
         let headers = self.text("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default();
-        let name = self.text("OTEL_SERVICE_NAME").unwrap_or_else(|| "selaras".to_owned());
+        let name = self
+            .text("OTEL_SERVICE_NAME")
+            .unwrap_or_else(|| "selaras".to_owned());
         let outlet_id = self.text("OUTLET_ID");
         match Traces::parse(&endpoint, allow_http, &headers, name, outlet_id) {
             Ok(traces) => Some(traces),

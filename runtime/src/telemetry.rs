@@ -72,7 +72,11 @@ impl Exporter {
             .with_timeout(TIMEOUT)
             .build()?;
         let mut attributes = vec![KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))];
-        attributes.extend(traces.outlet_id().map(|id| KeyValue::new("service.instance.id", id.to_owned())));
+        attributes.extend(
+            traces
+                .outlet_id()
+                .map(|id| KeyValue::new("service.instance.id", id.to_owned())),
+        );
         let resource = Resource::builder()
             .with_service_name(traces.service_name().to_owned())
             .with_attributes(attributes)
@@ -153,7 +157,10 @@ fn tell(is_away: &AtomicBool, answer: &Result<(u16, Bytes), String>) {
     let was_away = is_away.swap(problem.is_some(), Ordering::Relaxed);
     match problem {
         Some(problem) if !was_away => {
-            tracing::warn!(problem, "the collector takes no traces: they are dropped until it does");
+            tracing::warn!(
+                problem,
+                "the collector takes no traces: they are dropped until it does"
+            );
         }
         None if was_away => tracing::info!("the collector takes traces again"),
         _ => {}

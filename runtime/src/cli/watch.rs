@@ -83,7 +83,9 @@ async fn look(asker: &Asker, environment: &Environment, token: &mut Option<Strin
         *token = asker.token(environment).await?;
     }
     let Some(token) = token else {
-        bail!("set SELARAS_TOKEN, or ADMIN_USERNAME and ADMIN_PASSWORD: where sync stands is not for everybody");
+        bail!(
+            "set SELARAS_TOKEN, or ADMIN_USERNAME and ADMIN_PASSWORD: where sync stands is not for everybody"
+        );
     };
     asker.status(token).await
 }
@@ -135,8 +137,16 @@ fn page(status: &Value) -> String {
         Some(format!("{name:<16} {}\n", shown(value)))
     });
     let problems = status["plugin_problems"].as_array().into_iter().flatten();
-    let problems = problems.map(|one| format!("{:<16} {}: {}\n", "plugin", shown(&one["plugin"]), shown(&one["problem"])));
-    format!("outlet {outlet}, every {} s, Ctrl-C ends it\n\n", EVERY.as_secs()) + &rows.chain(problems).collect::<String>()
+    let problems = problems.map(|one| {
+        format!(
+            "{:<16} {}: {}\n",
+            "plugin",
+            shown(&one["plugin"]),
+            shown(&one["problem"])
+        )
+    });
+    format!("outlet {outlet}, every {} s, Ctrl-C ends it\n\n", EVERY.as_secs())
+        + &rows.chain(problems).collect::<String>()
 }
 
 /// The figures in one line.
@@ -145,7 +155,9 @@ fn line(status: &Value) -> String {
         let value = status.pointer(at).filter(|value| !value.is_null());
         format!("{name}={}", value.map_or_else(|| "-".to_owned(), shown))
     });
-    let error = status["last_error"].as_str().map(|_| format!("last_error={:?}", shown(&status["last_error"])));
+    let error = status["last_error"]
+        .as_str()
+        .map(|_| format!("last_error={:?}", shown(&status["last_error"])));
     let words: Vec<String> = figures.chain(error).collect();
     words.join(" ") + "\n"
 }
@@ -166,14 +178,20 @@ mod tests {
     #[test]
     fn a_line_has_every_figure_and_no_command_of_the_terminal() {
         let line = line(&status());
-        assert!(line.starts_with("online=true running=- pending=3 failed=0"), "{line}");
+        assert!(
+            line.starts_with("online=true running=- pending=3 failed=0"),
+            "{line}"
+        );
         assert!(line.ends_with("last_error=\"no [2J line \"\n"), "{line}");
     }
 
     #[test]
     fn a_page_shows_what_is_known_and_what_is_wrong() {
         let page = page(&status());
-        assert!(page.contains("JKT-001") && page.contains("pending          3\n"), "{page}");
+        assert!(
+            page.contains("JKT-001") && page.contains("pending          3\n"),
+            "{page}"
+        );
         assert!(page.contains("plugin           rule: traps\n"), "{page}");
         assert!(!page.contains("last_sync") && !page.contains('\x1b'), "{page}");
     }

@@ -19,7 +19,10 @@ fn what_is_recorded_is_in_the_text_under_the_fields_names() {
     metrics.commit(12, 700);
     metrics.http("GET", "/api/v1/entities/{type}", 200, 3_000);
     metrics.cloud("push", "timeout", 30_000);
-    let text = metrics.render(Form::OpenMetrics, [(Level::QueuePending, 7.0), (Level::Synced, 42.0)]);
+    let text = metrics.render(
+        Form::OpenMetrics,
+        [(Level::QueuePending, 7.0), (Level::Synced, 42.0)],
+    );
     for expected in [
         "selaras_runs_total{outcome=\"success\"} 1",
         "selaras_run_duration_seconds_sum 1.5",
@@ -72,8 +75,14 @@ fn every_series_that_an_alert_or_a_panel_names_is_exported() {
         .filter_map(|line| line.split(['{', ' ']).next())
         .collect();
     for (file, source) in [
-        ("alerts.yml", include_str!("../../../examples/observability/alerts.yml")),
-        ("dashboard.json", include_str!("../../../examples/observability/dashboard.json")),
+        (
+            "alerts.yml",
+            include_str!("../../../examples/observability/alerts.yml"),
+        ),
+        (
+            "dashboard.json",
+            include_str!("../../../examples/observability/dashboard.json"),
+        ),
     ] {
         let words = source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let named: BTreeSet<&str> = words

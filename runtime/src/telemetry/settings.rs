@@ -20,7 +20,9 @@ pub struct Traces {
 impl fmt::Debug for Traces {
     /// Without the headers, which hold keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Traces").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Traces")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -40,9 +42,14 @@ impl Traces {
         let uri: Uri = endpoint
             .parse()
             .map_err(|_| (ENDPOINT, "an address such as https://collector.example:4318"))?;
-        let named = uri.authority().filter(|authority| !authority.as_str().contains('@'));
+        let named = uri
+            .authority()
+            .filter(|authority| !authority.as_str().contains('@'));
         let (Some(scheme), Some(authority), None) = (uri.scheme_str(), named, uri.query()) else {
-            return Err((ENDPOINT, "https:// or http://, a host, and neither a user nor a query"));
+            return Err((
+                ENDPOINT,
+                "https:// or http://, a host, and neither a user nor a query",
+            ));
         };
         match scheme {
             "https" => {}
@@ -57,8 +64,10 @@ impl Traces {
         }
         Ok(Self {
             url: format!("{}/v1/traces", endpoint.trim_end_matches('/')),
-            headers: read_headers(headers)
-                .ok_or(("OTEL_EXPORTER_OTLP_HEADERS", "name=value, with commas between them"))?,
+            headers: read_headers(headers).ok_or((
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "name=value, with commas between them",
+            ))?,
             service_name,
             outlet_id,
         })
@@ -112,17 +121,36 @@ fn read_headers(text: &str) -> Option<HashMap<String, String>> {
 mod tests {
     use super::*;
 
-    fn parse(endpoint: &str, allow_http: bool, headers: &str) -> Result<Traces, (&'static str, &'static str)> {
+    fn parse(
+        endpoint: &str,
+        allow_http: bool,
+        headers: &str,
+    ) -> Result<Traces, (&'static str, &'static str)> {
         Traces::parse(endpoint, allow_http, headers, "selaras".to_owned(), None)
     }
 
     #[test]
     fn plain_http_goes_to_this_machine_only_unless_it_is_allowed() {
-        for good in ["https://c.example", "http://127.0.0.1:4318/", "http://[::1]:4318", "http://localhost:4318/base"] {
+        for good in [
+            "https://c.example",
+            "http://127.0.0.1:4318/",
+            "http://[::1]:4318",
+            "http://localhost:4318/base",
+        ] {
             assert!(parse(good, false, "").is_ok(), "{good}");
         }
-        assert_eq!(parse("http://localhost:4318/base/", false, "").unwrap().url(), "http://localhost:4318/base/v1/traces");
-        for bad in ["http://c.example", "grpc://c.example", "c.example:4317", "https://u:p@c.example", "https://c.example?a", ""] {
+        assert_eq!(
+            parse("http://localhost:4318/base/", false, "").unwrap().url(),
+            "http://localhost:4318/base/v1/traces"
+        );
+        for bad in [
+            "http://c.example",
+            "grpc://c.example",
+            "c.example:4317",
+            "https://u:p@c.example",
+            "https://c.example?a",
+            "",
+        ] {
             assert_eq!(parse(bad, false, "").unwrap_err().0, ENDPOINT, "{bad}");
         }
         assert!(parse("http://c.example", true, "").is_ok());
@@ -130,12 +158,21 @@ mod tests {
 
     #[test]
     fn headers_are_read_as_opentelemetry_has_them_and_never_printed() {
-        let traces = parse("https://c.example", false, "authorization=Bearer%20abc, x-team = shops ,").unwrap();
+        let traces = parse(
+            "https://c.example",
+            false,
+            "authorization=Bearer%20abc, x-team = shops ,",
+        )
+        .unwrap();
         assert_eq!(traces.headers()["authorization"], "Bearer abc");
         assert_eq!(traces.headers()["x-team"], "shops");
         assert!(!format!("{traces:?}").contains("abc"));
         for bad in ["nonsense", "a b=c", "a=%0A"] {
-            assert_eq!(parse("https://c.example", false, bad).unwrap_err().0, "OTEL_EXPORTER_OTLP_HEADERS", "{bad}");
+            assert_eq!(
+                parse("https://c.example", false, bad).unwrap_err().0,
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "{bad}"
+            );
         }
     }
 }

@@ -18,7 +18,10 @@ pub(crate) async fn get(State(http): State<Shared>, headers: HeaderMap) -> Respo
     };
     let mut response = Response::new(Body::from(http.engine.metrics_text(form)));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(form.content_type()),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     response

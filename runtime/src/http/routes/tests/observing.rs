@@ -54,7 +54,12 @@ async fn metrics_are_for_admins_the_scraper_and_this_machine() {
     let wanted = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2";
     open.headers_mut().insert(header::ACCEPT, wanted.parse().unwrap());
     let (parts, body) = app.handle(open, None).await.into_parts();
-    assert!(parts.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("application/openmetrics-text"));
+    assert!(
+        parts.headers[header::CONTENT_TYPE]
+            .to_str()
+            .unwrap()
+            .starts_with("application/openmetrics-text")
+    );
     assert!(body.collect().await.unwrap().to_bytes().ends_with(b"# EOF\n"));
     for line in [
         "selaras_http_requests_total{method=\"GET\",route=\"/metrics\",status=\"401\"} 2",
