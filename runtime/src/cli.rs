@@ -12,6 +12,7 @@ mod progress;
 mod restore;
 mod serve;
 mod status;
+mod supervisor;
 mod watch;
 
 use crate::config::{Config, ConfigError, environment};

@@ -40,6 +40,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod signing;
 mod simulate;
 mod storage;
 mod tell;
@@ -63,6 +64,7 @@ use crate::engine::pulse::Pulse;
 use crate::engine::rate::Rate;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
+use crate::engine::signing::Signing;
 use crate::engine::time::Time;
 use crate::metrics::Metrics;
 use crate::plugin::{Host, Trust};
@@ -145,6 +147,7 @@ struct Inner {
     rewound: Mutex<Option<Rewound>>,
     resync: resync::Resync,
     tidying: retention::Tidying,
+    signing: Signing,
     broadcasts: Broadcasts,
     /// Wakes who tries parked documents again: a plugin or what is bound to it changed.
     reconsider: Notify,
@@ -206,6 +209,7 @@ impl Engine {
         let rewound = rewind::stored(&rows)?;
         let resync = resync::Resync::stored(&rows)?;
         let tidying = retention::Tidying::stored(&rows)?;
+        let signing = Signing::stored(&rows)?;
         let sessions = Sessions::stored(&rows, parts.clock.mono_ms())?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -234,6 +238,7 @@ impl Engine {
                 rewound: Mutex::new(rewound),
                 resync,
                 tidying,
+                signing,
                 broadcasts: Broadcasts::default(),
                 reconsider: Notify::new(),
                 backups: Backups::new(parts.backups),

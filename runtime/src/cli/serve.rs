@@ -1,5 +1,6 @@
 //! `selaras serve`: runs until SIGTERM or SIGINT, then drains and exits 0.
 
+use super::supervisor::Supervisor;
 use crate::app::App;
 use crate::config::{Config, LogFormat};
 use crate::telemetry::Exporter;
@@ -21,6 +22,9 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     let exporter = log(&config, &runtime)?;
+    for warning in &config.warnings {
+        tracing::warn!(variable = warning.variable, "{}", warning.problem);
+    }
     let served = serve(config, &runtime);
     if let Some(exporter) = exporter {
         exporter.stop();
@@ -30,6 +34,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 fn serve(config: Config, runtime: &Runtime) -> anyhow::Result<()> {
+    let supervisor = Supervisor::of_environment();
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -38,7 +43,9 @@ fn serve(config: Config, runtime: &Runtime) -> anyhow::Result<()> {
             let app = App::start(config.clone()).await?;
             // Also where the system chose the port.
             config.listen = app.address();
+            supervisor.ready();
             tokio::select! {
+                () = supervisor.live() => unreachable!("invariant: it goes on as long as it is polled"),
                 _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
                 _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
                 () = app.wants_restart() => {
@@ -49,6 +56,7 @@ fn serve(config: Config, runtime: &Runtime) -> anyhow::Result<()> {
                     continue;
                 }
             }
+            supervisor.stopping();
             return app.stop().await;
         }
     })
