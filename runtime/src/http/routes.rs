@@ -9,6 +9,7 @@ mod conflicts;
 mod entities;
 mod health;
 mod login;
+mod metrics;
 mod parked;
 mod plugins;
 mod push;
@@ -21,7 +22,7 @@ mod tokens;
 mod users;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
-use crate::http::{ApiError, Shared, webhooks};
+use crate::http::{ApiError, Shared, dashboard, webhooks};
 pub(crate) use push::report as push_report;
 
 use axum::Router;
@@ -47,8 +48,10 @@ pub(crate) fn table() -> Vec<Endpoint> {
     let (get, put, post, patch, delete) = (Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE);
     let e = |method: &Method, path, who| Row { method: method.clone(), path, who };
     vec![
+        e(&get,    "/",                                     Who::Anyone).to(dashboard::page),
         e(&get,    "/healthz",                              Who::Anyone).to(health::live),
         e(&get,    "/readyz",                               Who::Anyone).to(health::ready),
+        e(&get,    "/metrics",                              Who::Scraper).to(metrics::get),
         e(&post,   "/api/v1/auth/login",                    Who::Anyone).to(login::login),
         e(&post,   "/api/v1/auth/logout",                   Who::Themselves).to(login::logout),
         e(&post,   "/api/v1/auth/password",                 Who::Themselves).to(login::password),
@@ -141,7 +144,7 @@ impl Row {
             method,
             path,
             who,
-            route: on(filter, Guarded { who, handler }),
+            route: on(filter, Guarded { path, who, handler }),
         }
     }
 }

@@ -28,6 +28,7 @@ mod layering;
 mod line;
 mod merging;
 mod notices;
+mod observing;
 mod old_formats;
 mod outlet;
 mod packaging;
