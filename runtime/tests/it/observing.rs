@@ -224,9 +224,9 @@ async fn spans_reach_a_collector_with_the_outlets_name() {
 
 #[tokio::test]
 async fn a_collector_that_is_away_or_silent_holds_nothing_up() {
-    let cloud = ScriptedCloud::start().await;
     let silent = Collector::silent().await;
     for endpoint in ["http://127.0.0.1:1", silent.url()] {
+        let cloud = ScriptedCloud::start().await;
         let outlet = Setup::of(&cloud)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
             .env("OTEL_BSP_SCHEDULE_DELAY", "50")
