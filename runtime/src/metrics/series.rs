@@ -105,6 +105,8 @@ pub struct ByCall {
 }
 
 type Level64 = Gauge<f64, AtomicU64>;
+type Labels = &'static [(&'static str, &'static str)];
+type LevelFamily = Family<Vec<(&'static str, &'static str)>, Level64>;
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// What is a level of the moment, known to whoever renders.
@@ -150,7 +152,7 @@ pub enum Level {
 
 /// All levels: which, the series' name, its labels, its help.
 #[rustfmt::skip] // a table
-const LEVELS: &[(Level, &str, &[(&str, &str)], &str)] = &[
+const LEVELS: &[(Level, &str, Labels, &str)] = &[
     (Level::QueuePending,   "selaras_queue_items", &[("state", "pending")], "Changes in the queue to the cloud"),
     (Level::QueueFailed,    "selaras_queue_items", &[("state", "failed")], "Changes in the queue to the cloud"),
     (Level::QueueOldestAge, "selaras_queue_oldest_age_seconds", &[], "Age of the oldest change that waits for the cloud"),
@@ -298,7 +300,7 @@ impl Series {
     }
 
     fn register_levels(&mut self) {
-        let mut families: Vec<(&str, Family<Vec<(&str, &str)>, Level64>)> = Vec::new();
+        let mut families: Vec<(&str, LevelFamily)> = Vec::new();
         for (level, name, labels, help) in LEVELS {
             let known = families.iter().find(|(known, _)| known == name);
             let family = match known {

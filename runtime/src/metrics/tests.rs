@@ -40,7 +40,10 @@ fn what_is_recorded_is_in_the_text_under_the_fields_names() {
     ] {
         line(&text, expected);
     }
-    assert!(!text.contains("direction=\"push\",outcome=\"failed\""), "nothing failed:\n{text}");
+    assert!(
+        !text.contains("direction=\"push\",outcome=\"failed\""),
+        "nothing failed:\n{text}"
+    );
     assert!(text.ends_with("# EOF\n"));
     let classic = metrics.render(Form::Classic, []);
     for expected in [
