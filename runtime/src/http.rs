@@ -205,7 +205,7 @@ impl App {
             body.len(),
             text(&id),
         );
-        [head.into_bytes(), body.into()].concat()
+        [head.into_bytes(), body].concat()
     }
 }
 
