@@ -2,6 +2,7 @@
 //! reach. The router is built from it, so nothing can be reached that is not in it.
 
 mod analytics;
+mod audit;
 mod broadcasts;
 mod changes;
 mod config;
@@ -102,6 +103,8 @@ pub(crate) fn table() -> Vec<Endpoint> {
         e(&post,   "/api/v1/config/sync/toggle",            ADMIN).to(config::toggle),
         e(&get,    "/api/v1/config/entities/{type}",        ADMIN).to(config::binding::get),
         e(&put,    "/api/v1/config/entities/{type}",        ADMIN).to(config::binding::put),
+        e(&get,    "/api/v1/audit",                         ADMIN).to(audit::list),
+        e(&get,    "/api/v1/audit/verify",                  ADMIN).to(audit::verify),
         e(&get,    "/api/v1/plugins",                       ADMIN).to(plugins::list),
         e(&post,   "/api/v1/plugins",                       ADMIN).to(plugins::change::install),
         e(&get,    "/api/v1/plugins/{name}",                ADMIN).to(plugins::get),

@@ -165,6 +165,8 @@ pub struct SyncSettings {
     pub pull_enabled: bool,
     /// Days the sync logs are kept.
     pub log_retention_days: u32,
+    /// Days records of the audit log are kept.
+    pub audit_retention_days: u32,
     /// Days decided conflicts are kept.
     pub conflict_retention_days: u32,
     /// Days the documents of tombstones are kept.
@@ -198,6 +200,8 @@ impl Default for SyncSettings {
             push_delay_ms: 1000,
             pull_enabled: true,
             log_retention_days: 30,
+            // A year, which auditors ask for, and some weeks.
+            audit_retention_days: 400,
             conflict_retention_days: 90,
             tombstone_retention_days: 90,
             // A till that was switched off with a request unanswered on Friday evening repeats it on Monday morning.

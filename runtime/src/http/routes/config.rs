@@ -58,6 +58,7 @@ fn overlay(mut settings: SyncSettings, mut fields: Fields<'_>) -> Result<SyncSet
     set(f, k, "push_delay_ms", &mut s.push_delay_ms);
     set(f, k, "pull_enabled", &mut s.pull_enabled);
     set(f, k, "log_retention_days", &mut s.log_retention_days);
+    set(f, k, "audit_retention_days", &mut s.audit_retention_days);
     set(f, k, "conflict_retention_days", &mut s.conflict_retention_days);
     set(f, k, "tombstone_retention_days", &mut s.tombstone_retention_days);
     set(
@@ -117,6 +118,7 @@ mod tests {
             push_delay_ms: 20,
             pull_enabled: false,
             log_retention_days: 21,
+            audit_retention_days: 30,
             conflict_retention_days: 22,
             tombstone_retention_days: 23,
             idempotency_retention_hours: 24,

@@ -1,7 +1,7 @@
 //! Logging in and out, and changing one's password.
 
 use super::users::{MAX_NAME_BYTES, UserBody};
-use crate::engine::api::{LoginError, UserError};
+use crate::engine::api::{LoginError, LoginRefusal, UserError};
 use crate::http::auth::Caller;
 use crate::http::extract::{self, MAX_COMMAND_BYTES, object};
 use crate::http::{ApiError, Peer, Shared, reply};
@@ -39,10 +39,11 @@ pub(crate) async fn login(State(http): State<Shared>, request: Request) -> Resul
     }
     fields.finish_missing_first()?;
 
-    let attempt = Attempt::begin(&http, &username, address)?;
+    let attempt = Attempt::begin(&http, &username, address).await?;
     let user = match http.engine.login(&username, &password).await {
         Ok(user) => user,
         Err(LoginError::InvalidCredentials) => {
+            attempt.failed().await;
             return Err(ApiError::unauthorized(
                 "invalid_credentials",
                 "user name or password is wrong",
@@ -95,10 +96,13 @@ pub(crate) async fn password(
         );
     }
     fields.finish_missing_first()?;
-    let attempt = Attempt::begin(&http, &user.username, address)?;
+    let attempt = Attempt::begin(&http, &user.username, address).await?;
     match http.engine.change_password(&user.id, &current, &new).await {
         Ok(_) => attempt.succeeded(),
-        Err(UserError::WrongPassword) => return Err(UserError::WrongPassword.into()),
+        Err(UserError::WrongPassword) => {
+            attempt.failed().await;
+            return Err(UserError::WrongPassword.into());
+        }
         Err(UserError::Password(problem)) => {
             attempt.succeeded();
             return Err(ApiError::invalid("new_password", problem));
@@ -121,20 +125,31 @@ struct Attempt<'a> {
 
 impl<'a> Attempt<'a> {
     /// Counts one, unless there were too many.
-    fn begin(http: &'a Shared, username: &'a str, address: Option<IpAddr>) -> Result<Self, ApiError> {
+    async fn begin(http: &'a Shared, username: &'a str, address: Option<IpAddr>) -> Result<Self, ApiError> {
         let begun = http
             .throttle
             .lock()
             .begin(username, address, http.engine.mono_ms());
-        begun.map_err(|seconds| {
+        if let Err(seconds) = begun {
+            let refusal = LoginRefusal::Locked { seconds };
+            http.engine.login_refused(username, address, refusal).await;
             let message = format!("too many failed logins: try again in {seconds} seconds");
-            ApiError::too_many("too_many_logins", message, seconds)
-        })?;
+            return Err(ApiError::too_many("too_many_logins", message, seconds));
+        }
         Ok(Self {
             http,
             username,
             address,
         })
+    }
+
+    /// The password was wrong: it stays counted, and is written to the audit log.
+    async fn failed(self) {
+        let refusal = LoginRefusal::Wrong;
+        self.http
+            .engine
+            .login_refused(self.username, self.address, refusal)
+            .await;
     }
 
     fn succeeded(self) {

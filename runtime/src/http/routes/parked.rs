@@ -88,8 +88,12 @@ fn filter(params: &Params) -> Result<ParkedFilter, ApiError> {
 }
 
 /// `POST …/parked/{id}/retry`: tries one again, and says what came of it.
-pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) -> Result<Response, ApiError> {
-    let retried = http.engine.retry_parked(&id).await?;
+pub(crate) async fn retry(
+    State(http): State<Shared>,
+    caller: Caller,
+    NamePath(id): NamePath,
+) -> Result<Response, ApiError> {
+    let retried = http.engine.retry_parked(&id, &caller.actor).await?;
     #[derive(Serialize)]
     struct Retried<'a> {
         id: &'a str,
@@ -127,7 +131,11 @@ pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) ->
 }
 
 /// `POST …/parked/retry`: tries all again, or those that the filter names in the query or the body.
-pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn retry_all(
+    State(http): State<Shared>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
     let mut filter = filter(&Params::of(request.uri())?)?;
     let doc = optional_json_body(&http, request).await?;
     let mut fields = object(&doc);
@@ -138,7 +146,7 @@ pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> R
     filter.error_code = fields.short("error_code", MAX_CODE_BYTES).or(filter.error_code);
     fields.only(&["direction", "entity_type", "error_code"]);
     fields.finish()?;
-    let tally = http.engine.retry_all_parked(&filter).await?;
+    let tally = http.engine.retry_all_parked(&filter, &caller.actor).await?;
     #[derive(Serialize)]
     struct Retried {
         taken: u64,

@@ -95,8 +95,12 @@ fn filter(params: &Params) -> Result<QueueFilter, ApiError> {
 }
 
 /// `POST …/retry/{id}`: puts one failed item back and starts a run.
-pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) -> Result<Response, ApiError> {
-    http.engine.retry(&id).await?;
+pub(crate) async fn retry(
+    State(http): State<Shared>,
+    caller: Caller,
+    NamePath(id): NamePath,
+) -> Result<Response, ApiError> {
+    http.engine.retry(&id, &caller.actor).await?;
     #[derive(Serialize)]
     struct Retried<'a> {
         id: &'a str,
@@ -112,7 +116,11 @@ pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) ->
 }
 
 /// `POST …/retry`: puts all failed items back, or those that the filter names in the query or the body.
-pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn retry_all(
+    State(http): State<Shared>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
     let params = Params::of(request.uri())?;
     let mut filter = QueueFilter {
         status: Some(QueueStatus::Failed),
@@ -125,7 +133,7 @@ pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> R
     }
     filter.entity_id = fields.optional("entity_id").or(filter.entity_id);
     fields.finish()?;
-    let retried = http.engine.retry_all(&filter).await?;
+    let retried = http.engine.retry_all(&filter, &caller.actor).await?;
     #[derive(Serialize)]
     struct Retried {
         retried: u64,
