@@ -5,6 +5,7 @@
 
 mod auth;
 mod conditions;
+mod describe;
 mod error;
 mod extract;
 mod panics;

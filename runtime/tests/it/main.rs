@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
 mod analytics;
+mod audit;
 mod authoring;
 mod backup;
 mod bad_input;
@@ -26,6 +27,7 @@ mod line;
 mod merging;
 mod notices;
 mod old_formats;
+mod openapi;
 mod outlet;
 mod parked;
 mod people;

@@ -138,7 +138,7 @@ pub struct CloudTest {
 }
 
 /// How runs are made. Defaults and limits are the contract's.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct SyncSettings {
     /// Items a push request (1–1,000).
@@ -216,7 +216,9 @@ impl Default for SyncSettings {
 }
 
 /// Where a type's changes are sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
     /// `sync/batch`.

@@ -1,5 +1,7 @@
 //! The audit log: who did what. It is only read here.
 
+pub(crate) mod about;
+
 use crate::engine::api::{AuditFilter, AuditPlace, AuditVerdict, AuditView};
 use crate::http::extract::{ListKind, Params, encode_cursor};
 use crate::http::reply::{self, Raw};
@@ -7,9 +9,10 @@ use crate::http::{ApiError, Shared};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RecordBody<'a> {
     id: u64,
     at: String,
@@ -37,7 +40,7 @@ impl<'a> From<&'a AuditView> for RecordBody<'a> {
 }
 
 /// A record by its number and digest.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PlaceBody {
     id: u64,
     hash: String,
@@ -52,13 +55,13 @@ impl From<AuditPlace> for PlaceBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BrokenBody<'a> {
     id: u64,
     problem: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct VerdictBody<'a> {
     intact: bool,
     records: u64,

@@ -1,5 +1,6 @@
 //! Settings: of runs here, of the outlet and of entity types in the files beside.
 
+pub(crate) mod about;
 pub(crate) mod binding;
 pub(crate) mod outlet;
 
@@ -9,6 +10,7 @@ use crate::http::extract::{Fields, FromField, MAX_COMMAND_BYTES, json_body, obje
 use crate::http::{ApiError, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `GET …/sync`.
@@ -77,6 +79,11 @@ fn overlay(mut settings: SyncSettings, mut fields: Fields<'_>) -> Result<SyncSet
     Ok(settings)
 }
 
+#[derive(Serialize, JsonSchema)]
+struct Toggled {
+    sync_enabled: bool,
+}
+
 /// `POST …/sync/toggle`: `{"enabled": true}`, or without a body the other way.
 pub(crate) async fn toggle(
     State(http): State<Shared>,
@@ -89,10 +96,6 @@ pub(crate) async fn toggle(
     let enabled = enabled.or(fields.optional("sync_enabled"));
     fields.only(&["enabled", "sync_enabled"]);
     fields.finish()?;
-    #[derive(Serialize)]
-    struct Toggled {
-        sync_enabled: bool,
-    }
     let sync_enabled = http.engine.toggle_sync(enabled, &caller.actor).await?;
     let message = if sync_enabled { "sync is on" } else { "sync is off" };
     Ok(reply::ok(message, Toggled { sync_enabled }))

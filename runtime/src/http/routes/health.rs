@@ -1,40 +1,47 @@
 //! `healthz` and `readyz`: for supervisors, without a token and without secrets.
 
+pub(crate) mod about;
+
 use crate::http::{Shared, reply};
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+#[derive(Serialize, JsonSchema)]
+struct Live {
+    status: &'static str,
+}
 
 /// The process is up.
 pub(crate) async fn live() -> Response {
-    #[derive(Serialize)]
-    struct Live {
-        status: &'static str,
-    }
     reply::ok("up", Live { status: "ok" })
+}
+
+#[derive(Serialize, JsonSchema)]
+struct NotReady<'a> {
+    success: bool,
+    error: &'a str,
+    message: &'a str,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Refused<'a> {
+    plugin: &'a str,
+    problem: &'a str,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Ready<'a> {
+    status: &'static str,
+    plugin_problems: Vec<Refused<'a>>,
 }
 
 /// The store is open and the plugins are loaded; 503 with what is not. A plugin file that was refused is named here,
 /// and keeps nothing else from working.
 pub(crate) async fn ready(State(http): State<Shared>) -> Response {
-    #[derive(Serialize)]
-    struct NotReady<'a> {
-        success: bool,
-        error: &'a str,
-        message: &'a str,
-        problems: Vec<String>,
-    }
-    #[derive(Serialize)]
-    struct Refused<'a> {
-        plugin: &'a str,
-        problem: &'a str,
-    }
-    #[derive(Serialize)]
-    struct Ready<'a> {
-        status: &'static str,
-        plugin_problems: Vec<Refused<'a>>,
-    }
     match http.engine.ready() {
         Ok(()) => {
             let problems = http.engine.plugin_problems();

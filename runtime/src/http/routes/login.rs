@@ -1,20 +1,24 @@
 //! Logging in and out, and changing one's password.
 
+pub(crate) mod about;
+
 use super::users::{MAX_NAME_BYTES, UserBody};
 use crate::engine::api::{LoginError, LoginRefusal, UserError};
 use crate::http::auth::Caller;
 use crate::http::extract::{self, MAX_COMMAND_BYTES, object};
+use crate::http::reply::Nothing;
 use crate::http::{ApiError, Peer, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderValue, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::IpAddr;
 
 /// No password is longer; more would only feed the hash.
 const MAX_PASSWORD_BYTES: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Session<'a> {
     token: &'a str,
     expires_at: String,
@@ -74,7 +78,7 @@ pub(crate) async fn login(State(http): State<Shared>, request: Request) -> Resul
 pub(crate) async fn logout(State(http): State<Shared>, caller: Caller) -> Result<Response, ApiError> {
     let session = caller.session()?;
     http.engine.end_session(&session.token, session.expires).await?;
-    Ok(reply::ok("logged out", serde_json::json!({})))
+    Ok(reply::ok("logged out", Nothing {}))
 }
 
 /// `POST /api/v1/auth/password`: another password; all sessions of the user end, this one too.
@@ -112,7 +116,7 @@ pub(crate) async fn password(
             return Err(error.into());
         }
     }
-    Ok(reply::ok("changed: log in again", serde_json::json!({})))
+    Ok(reply::ok("changed: log in again", Nothing {}))
 }
 
 /// A counted attempt. One that is dropped while the password is being checked stays counted as failed, or
