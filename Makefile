@@ -9,7 +9,7 @@ SEEDS ?=
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-crash sim lint bench wasm-target sdk-tools clean
+.PHONY: help demo build test test-crash sim lint bench package package-musl wasm-target sdk-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ bench: build ## speed, memory and growth on this machine, as a table; takes half
 	$(CARGO) build --locked --release -p selaras -p selaras-cloud -p selaras-quickstart -p selaras-bench
 	$(CARGO) build --locked --release -p newest-wins --example native_speed
 	@target/release/selaras-bench $(ARGS)
+
+package: wasm-target ## what is handed out, in target/package: a tarball, a .deb with a hardened unit, their sums
+	$(CARGO) build --locked --release -p selaras
+	@runtime/packaging/package
+
+package-musl: wasm-target ## the same as one static binary; needs `rustup target add x86_64-unknown-linux-musl` and musl-gcc, and skips without
+	@runtime/packaging/musl
 
 wasm-target: ## finds or makes a compiler for the plugins
 	@plugins/toolchain.sh

@@ -5,6 +5,7 @@ mod files;
 mod folder;
 mod offline;
 mod plugins;
+mod privacy;
 mod restore;
 
 use self::folder::Folder;
@@ -15,6 +16,7 @@ use crate::control;
 use crate::engine::{Engine, FirstAdmin, Parts, first_admin, has_users};
 use crate::http;
 use crate::plugin::{Compiling, Host, HostConfig, Limits};
+use crate::secret::Secret;
 use crate::store::rows::Rows;
 use crate::store::{DurableStore, Opening, OpeningParts, Store, probe, salvage};
 use anyhow::Context;
@@ -56,7 +58,7 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let dir = config.data_dir.clone();
-        files::data_dir(&dir)
+        privacy::data_dir(&dir)
             .with_context(|| format!("the data directory {} cannot be used", dir.display()))?;
         // Binding first: a second process on this address stops before it touches anything.
         let server = http::Server::bind(config.listen)
@@ -91,21 +93,18 @@ impl App {
         admin(&config, store.clone(), &*clock, &engine).await?;
 
         let jwt_secret = match &config.jwt_secret {
-            Some(secret) => secret.expose().as_bytes().to_vec(),
-            None => files::secret(&dir.join("jwt-secret"), &*clock)?.to_vec(),
+            Some(secret) => Secret::of(secret.expose().as_bytes().to_vec()),
+            None => Secret::of(files::secret(&dir.join("jwt-secret"), &*clock)?.expose().to_vec()),
         };
         let previous = config.jwt_secret_previous.iter();
-        let previous = previous.map(|secret| secret.expose().as_bytes().to_vec());
+        let previous = previous.map(|secret| Secret::of(secret.expose().as_bytes().to_vec()));
         let app = http::App::new(
             engine.clone(),
             http::Settings {
                 jwt_secrets: std::iter::once(jwt_secret).chain(previous).collect(),
                 install_id: store.feed_epoch(),
-                webhook_secrets: config
-                    .webhook_secrets
-                    .iter()
-                    .map(|secret| secret.expose().to_owned())
-                    .collect(),
+                webhook_secrets: config.webhook_secrets.clone(),
+                refuse_legacy_webhooks: config.webhook_refuse_legacy,
                 stop: shutdown.clone(),
             },
         );
@@ -285,11 +284,11 @@ async fn admin(
             if password.expose().chars().count() < 8 {
                 tracing::warn!("ADMIN_PASSWORD has fewer than 8 characters: easy to guess");
             }
-            password.expose().to_owned()
+            password.clone()
         }
         None => {
             let password = files::password(clock);
-            files::write_private(&path, password.as_bytes())
+            files::write_private(&path, password.expose().as_bytes())
                 .with_context(|| format!("{} cannot be written", path.display()))?;
             tracing::warn!(file = %path.display(), user = config.admin_username, "the first admin's password is in this file");
             password

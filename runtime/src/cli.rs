@@ -12,6 +12,7 @@ mod progress;
 mod restore;
 mod serve;
 mod status;
+mod supervisor;
 
 use crate::config::{Config, ConfigError, environment};
 use crate::plugin::compile_as_child;

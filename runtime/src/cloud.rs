@@ -22,7 +22,7 @@ mod wire;
 pub use address::{BaseUrl, UrlError, check_url};
 pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
-pub use client::{ApiKey, Client, CloudConfig, SetupError};
+pub use client::{Client, CloudConfig, SetupError};
 pub use error::LinkError;
 pub use page::{Collection, Element, Page, Unreadable, read_again};
 pub use send::{Answer, Timing};

@@ -1,33 +1,20 @@
 //! The configuration that a process starts with: environment variables and a `.env` file, each also as `…_FILE`,
 //! validated all at once. What admins change later is stored, and wins (see `engine::settings`).
 
+mod source;
+
+use self::source::{Kept, kept};
 use crate::cloud::check_url;
 use crate::engine::api::{BackupPolicy, Outlet};
 use crate::engine::settings::Defaults;
 use crate::plugin::Trust;
 use crate::plugin::signature::PublicKey;
+use crate::secret::Secret;
 use crate::store::SpaceSettings;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-
-/// A secret from the environment: never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself, for the one place that uses it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// The shortest password that the first admin may be given; one under eight characters is warned of.
 const SHORTEST_PASSWORD: usize = 4;
@@ -54,6 +41,8 @@ pub struct Config {
     pub backups: BackupPolicy,
     /// Current, then previous. Empty: webhooks are closed.
     pub webhook_secrets: Vec<Secret>,
+    /// The older form of signature is refused once the cloud has used Standard Webhooks.
+    pub webhook_refuse_legacy: bool,
     /// Signs login tokens; none: one is made and kept in the data directory.
     pub jwt_secret: Option<Secret>,
     /// What they were signed with before; such tokens still hold.
@@ -72,6 +61,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
     pub log_filter: String,
+    /// What works and had better be otherwise: logged at the start.
+    pub warnings: Vec<Problem>,
 }
 
 /// A variable that cannot be used, and why.
@@ -132,8 +123,10 @@ impl Config {
         let mut reader = Reader {
             environment,
             problems: Vec::new(),
+            warnings: Vec::new(),
         };
-        let config = reader.config();
+        let mut config = reader.config();
+        config.warnings = reader.warnings;
         if reader.problems.is_empty() {
             Ok(config)
         } else {
@@ -145,6 +138,7 @@ impl Config {
 struct Reader<'a> {
     environment: &'a Environment,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -158,6 +152,7 @@ impl Reader<'_> {
             listen,
             defaults,
             webhook_secrets: self.webhook_secrets(),
+            webhook_refuse_legacy: self.flag("WEBHOOK_REFUSE_LEGACY", false),
             jwt_secret: self.jwt_secret(),
             jwt_secret_previous: self.jwt_secret_previous(),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
@@ -170,6 +165,7 @@ impl Reader<'_> {
                 .text("RUST_LOG")
                 .or_else(|| self.text("LOG_LEVEL"))
                 .unwrap_or_else(|| "info".to_owned()),
+            warnings: Vec::new(),
         }
     }
 
@@ -209,8 +205,8 @@ impl Reader<'_> {
         {
             self.problem("CLOUD_API_URL", &error.to_string());
         }
-        let api_key = self.text("CLOUD_API_KEY").unwrap_or_default();
-        if !api_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let api_key = self.secret("CLOUD_API_KEY").unwrap_or_default();
+        if !api_key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
             self.problem("CLOUD_API_KEY", "printable ASCII without spaces");
         }
         let outlet = Outlet {
@@ -252,45 +248,45 @@ impl Reader<'_> {
     }
 
     fn webhook_secrets(&mut self) -> Vec<Secret> {
-        let current = self.text("WEBHOOK_SECRET");
-        let previous = self.text("WEBHOOK_SECRET_PREVIOUS");
+        let current = self.secret("WEBHOOK_SECRET");
+        let previous = self.secret("WEBHOOK_SECRET_PREVIOUS");
         if current.is_none() && previous.is_some() {
             self.problem(
                 "WEBHOOK_SECRET_PREVIOUS",
                 "only used beside WEBHOOK_SECRET, while secrets are rotated",
             );
         }
-        [current, previous].into_iter().flatten().map(Secret).collect()
+        [current, previous].into_iter().flatten().collect()
     }
 
     fn jwt_secret(&mut self) -> Option<Secret> {
-        let secret = self.text("JWT_SECRET")?;
+        let secret = self.secret("JWT_SECRET")?;
         Some(self.long_enough("JWT_SECRET", secret))
     }
 
     fn jwt_secret_previous(&mut self) -> Option<Secret> {
-        let secret = self.text("JWT_SECRET_PREVIOUS")?;
+        let secret = self.secret("JWT_SECRET_PREVIOUS")?;
         Some(self.long_enough("JWT_SECRET_PREVIOUS", secret))
     }
 
-    fn long_enough(&mut self, variable: &str, secret: String) -> Secret {
-        if secret.len() < 32 {
+    fn long_enough(&mut self, variable: &str, secret: Secret) -> Secret {
+        if secret.expose().len() < 32 {
             self.problem(
                 variable,
                 "at least 32 bytes; unset it and one is made and kept in the data directory",
             );
         }
-        Secret(secret)
+        secret
     }
 
     fn admin_password(&mut self) -> Option<Secret> {
-        let password = self.text("ADMIN_PASSWORD")?;
-        if password.chars().count() < SHORTEST_PASSWORD {
+        let password = self.secret("ADMIN_PASSWORD")?;
+        if password.expose().chars().count() < SHORTEST_PASSWORD {
             let problem =
                 format!("at least {SHORTEST_PASSWORD} characters; unset it and a random one is made");
             self.problem("ADMIN_PASSWORD", &problem);
         }
-        Some(Secret(password))
+        Some(password)
     }
 
     fn plugin_trust(&mut self) -> Trust {
@@ -337,20 +333,30 @@ impl Reader<'_> {
         }
     }
 
-    /// The variable's value, or what its `…_FILE` holds. Empty counts as unset.
+    /// The variable's value; see [`source::find`]. Empty counts as unset.
     fn text(&mut self, name: &str) -> Option<String> {
-        if let Some(value) = self.environment.get(name).filter(|value| !value.is_empty()) {
-            return Some(value.clone());
+        self.found(name).map(|found| found.value)
+    }
+
+    /// The same for a secret: how its file is kept is looked at.
+    fn secret(&mut self, name: &str) -> Option<Secret> {
+        let found = self.found(name)?;
+        match found.file.as_deref().map_or(Kept::Well, kept) {
+            Kept::Well => {}
+            Kept::Open(warning) => self.warnings.push(Problem {
+                variable: name.to_owned(),
+                problem: warning,
+            }),
+            Kept::Writable(problem) => self.problem(&format!("{name}_FILE"), &problem),
         }
-        let variable = format!("{name}_FILE");
-        let path = self.environment.get(&variable).filter(|path| !path.is_empty())?;
-        match std::fs::read_to_string(path) {
-            Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty()),
-            Err(error) => {
-                self.problem(&variable, &format!("{path} cannot be read: {error}"));
-                None
-            }
-        }
+        Some(Secret::new(found.value))
+    }
+
+    fn found(&mut self, name: &str) -> Option<source::Found> {
+        source::find(self.environment, name).unwrap_or_else(|(variable, problem)| {
+            self.problem(&variable, &problem);
+            None
+        })
     }
 
     fn name(&mut self, name: &str) -> String {

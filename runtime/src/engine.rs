@@ -39,6 +39,7 @@ mod run;
 mod scheduler;
 pub mod settings;
 mod ship;
+mod signing;
 mod simulate;
 mod storage;
 mod tell;
@@ -61,6 +62,7 @@ use crate::engine::link::Link;
 use crate::engine::rate::Rate;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
+use crate::engine::signing::Signing;
 use crate::engine::time::Time;
 use crate::plugin::{Host, Trust};
 use crate::store::rewound::Rewound;
@@ -142,6 +144,7 @@ struct Inner {
     rewound: Mutex<Option<Rewound>>,
     resync: resync::Resync,
     tidying: retention::Tidying,
+    signing: Signing,
     broadcasts: Broadcasts,
     /// Wakes who tries parked documents again: a plugin or what is bound to it changed.
     reconsider: Notify,
@@ -200,6 +203,7 @@ impl Engine {
         let rewound = rewind::stored(&rows)?;
         let resync = resync::Resync::stored(&rows)?;
         let tidying = retention::Tidying::stored(&rows)?;
+        let signing = Signing::stored(&rows)?;
         let sessions = Sessions::stored(&rows, parts.clock.mono_ms())?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -229,6 +233,7 @@ impl Engine {
                 rewound: Mutex::new(rewound),
                 resync,
                 tidying,
+                signing,
                 broadcasts: Broadcasts::default(),
                 reconsider: Notify::new(),
                 backups: Backups::new(parts.backups),

@@ -21,6 +21,7 @@ pub use error::{ApiError, Detail};
 pub use server::{Limits, Server};
 
 use crate::engine::Engine;
+use crate::secret::Secret;
 use auth::{LoginThrottle, Tokens};
 use axum::Router;
 use axum::body::Body;
@@ -40,11 +41,13 @@ use tower::Service;
 /// What the HTTP face is told at start.
 pub struct Settings {
     /// What login tokens are signed with, at least 32 bytes; then, while it is rotated, what they were signed with.
-    pub jwt_secrets: Vec<Vec<u8>>,
+    pub jwt_secrets: Vec<Secret<Vec<u8>>>,
     /// This installation's id, the audience of its tokens.
     pub install_id: String,
     /// The secrets that webhooks may be signed with: current, then previous. None: webhooks are closed.
-    pub webhook_secrets: Vec<String>,
+    pub webhook_secrets: Vec<Secret>,
+    /// Refuses the older form of signature once the cloud has used Standard Webhooks.
+    pub refuse_legacy_webhooks: bool,
     /// Cancelled when the process stops: calls that wait (long polls) answer at once.
     pub stop: CancellationToken,
 }
@@ -64,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) throttle: Mutex<LoginThrottle>,
     pub(crate) webhooks: webhooks::Keys,
+    pub(crate) refuse_legacy_webhooks: bool,
     pub(crate) bodies: BodyBudget,
     /// One permit for each stream of the feed.
     pub(crate) streams: Arc<Semaphore>,
@@ -99,6 +103,7 @@ impl App {
             tokens: Tokens::new(&settings.jwt_secrets, &settings.install_id),
             throttle: Mutex::new(LoginThrottle::default()),
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
+            refuse_legacy_webhooks: settings.refuse_legacy_webhooks,
             bodies: BodyBudget::default(),
             streams: Arc::new(Semaphore::new(routes::MAX_STREAMS)),
             stop: settings.stop,

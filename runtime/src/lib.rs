@@ -1,6 +1,6 @@
 //! The runtime of Selaras: one process that keeps an outlet and its cloud in step.
 //!
-//! Imports point one way: `core ← {store, plugin, cloud, clock} ← engine ← {http, control} ← app ← cli ← main`.
+//! Imports point one way: `core ← {store, plugin, cloud, clock, secret} ← engine ← {http, control} ← app ← cli ← main`.
 
 pub mod app;
 pub mod authoring;
@@ -12,4 +12,5 @@ pub mod control;
 pub mod engine;
 pub mod http;
 pub mod plugin;
+pub mod secret;
 pub mod store;

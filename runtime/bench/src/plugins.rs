@@ -15,6 +15,7 @@ use selaras::plugin::{
     CallContext, CallLimits, Candidate, Case, Compiling, Direction, Document, Grants, Host, HostConfig,
     Limits, NoLookup, Source,
 };
+use selaras::secret::Secret;
 use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
@@ -176,7 +177,7 @@ fn host(room: &Room) -> anyhow::Result<Host> {
 fn start(cache: PathBuf) -> anyhow::Result<Host> {
     Host::start(HostConfig {
         cache_dir: Some(cache),
-        cache_key: [7; 32],
+        cache_key: Secret::of([7; 32]),
         threads: 2,
         limits: Limits::default(),
         compiling: Compiling::Child(binaries::outlet()?),

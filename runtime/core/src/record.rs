@@ -244,12 +244,14 @@ impl Record {
         }
     }
 
-    /// Whether `update` has the number of the state that this record rests on, or without numbers its stamp.
+    /// Whether `update` has the number of the state that this record rests on, or without numbers its stamp. The numbers
+    /// of a name that it has at the cloud only now are others.
     pub(crate) fn is_numbered_as(&self, update: &Update) -> bool {
-        match update.version {
+        let same = match update.version {
             Some(version) => version == self.cloud_version,
             None => update.stamp.is_some() && update.stamp == self.cloud_stamp,
-        }
+        };
+        same && !self.begins_anew(update.cloud_id.as_ref())
     }
 
     /// Whether `update` stands where this record does already: nothing can be adopted from it.

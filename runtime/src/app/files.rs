@@ -1,22 +1,12 @@
 //! The data directory's private files: made once, readable by their owner alone.
 
 use crate::clock::Clock;
+use crate::secret::Secret;
 use anyhow::{Context, bail};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-
-/// Makes the data directory, 0700, where there is none.
-///
-/// # Errors
-/// When it cannot be made, or is something else.
-pub fn data_dir(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
 
 /// Writes a file of mode 0600 whole: temporary file, fsync, rename, fsync of the directory.
 ///
@@ -46,7 +36,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// When the file cannot be read or written, or holds something else.
-pub fn secret(path: &Path, clock: &dyn Clock) -> anyhow::Result<[u8; 32]> {
+pub fn secret(path: &Path, clock: &dyn Clock) -> anyhow::Result<Secret<[u8; 32]>> {
     let shown = path.display();
     match fs::read_to_string(path) {
         Ok(text) => {
@@ -54,21 +44,21 @@ pub fn secret(path: &Path, clock: &dyn Clock) -> anyhow::Result<[u8; 32]> {
             if hex::decode_to_slice(text.trim(), &mut secret).is_err() {
                 bail!("{shown} does not hold 64 hex digits: restore it, or delete it and a new one is made");
             }
-            Ok(secret)
+            Ok(Secret::of(secret))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut secret = [0; 32];
             clock.fill(&mut secret);
             write_private(path, hex::encode(secret).as_bytes())
                 .with_context(|| format!("{shown} cannot be written"))?;
-            Ok(secret)
+            Ok(Secret::of(secret))
         }
         Err(error) => Err(error).with_context(|| format!("{shown} cannot be read")),
     }
 }
 
 /// A random password: 24 letters and digits that are hard to misread, some 138 bits.
-pub fn password(clock: &dyn Clock) -> String {
+pub fn password(clock: &dyn Clock) -> Secret {
     const LETTERS: &[u8; 54] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ234567";
     let mut bytes = [0u8; 96];
     clock.fill(&mut bytes);
@@ -76,10 +66,8 @@ pub fn password(clock: &dyn Clock) -> String {
     let usable = bytes
         .iter()
         .filter(|byte| usize::from(**byte) < LETTERS.len() * 4);
-    usable
-        .map(|byte| LETTERS[usize::from(*byte) % LETTERS.len()] as char)
-        .take(24)
-        .collect()
+    let letters = usable.map(|byte| LETTERS[usize::from(*byte) % LETTERS.len()] as char);
+    Secret::of(letters.take(24).collect())
 }
 
 #[cfg(test)]
@@ -94,7 +82,7 @@ mod tests {
         let path = dir.path().join("key");
         let clock = SystemClock::new();
         let first = secret(&path, &clock).unwrap();
-        assert_eq!(first, secret(&path, &clock).unwrap());
+        assert_eq!(first.expose(), secret(&path, &clock).unwrap().expose());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "not hex").unwrap();
         assert!(
@@ -109,7 +97,7 @@ mod tests {
     fn passwords_are_long_and_never_the_same() {
         let clock = SystemClock::new();
         let (a, b) = (password(&clock), password(&clock));
-        assert_eq!(a.len(), 24);
+        assert_eq!(a.expose().len(), 24);
         assert_ne!(a, b);
     }
 }

@@ -6,6 +6,7 @@ use crate::cloud::Client;
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
 use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
+use crate::secret::Secret;
 use crate::store::{DurableStore, Store};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -27,7 +28,7 @@ impl Offline {
     pub async fn open(config: &Config, make: bool) -> anyhow::Result<Self> {
         let dir = &config.data_dir;
         if make {
-            super::files::data_dir(dir)
+            super::privacy::data_dir(dir)
                 .with_context(|| format!("the data directory {} cannot be used", dir.display()))?;
         } else if !has_store(dir) {
             bail!(
@@ -39,7 +40,7 @@ impl Offline {
         let store = Arc::new(open(config, &clock, CancellationToken::new()).await?);
         let host = Host::start(HostConfig {
             cache_dir: None,
-            cache_key: [0; 32],
+            cache_key: Secret::of([0; 32]),
             threads: 1,
             limits: Limits::default(),
             compiling: Compiling::by_this_program(),

@@ -1,6 +1,6 @@
 //! A data directory's store made of a backup.
 
-use super::{epoch, files, has_store};
+use super::{epoch, has_store, privacy};
 use crate::clock::{Clock, SystemClock};
 use crate::store::archive::{self, ArchiveInfo};
 use crate::store::rewound::{Cause, Rewound};
@@ -24,7 +24,7 @@ pub fn restore(file: &Path, data_dir: &Path) -> anyhow::Result<ArchiveInfo> {
             data_dir.display()
         );
     }
-    files::data_dir(data_dir)
+    privacy::data_dir(data_dir)
         .with_context(|| format!("the data directory {} cannot be used", data_dir.display()))?;
     let clock = SystemClock::new();
     let now = Millis(clock.wall_ms());

@@ -1,5 +1,6 @@
 //! One plugin on a host of its own, ready to be asked.
 
+use crate::secret::Secret;
 use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ impl Drop for Workbench {
 fn host(compiling: Compiling) -> Result<Host, HostError> {
     Host::start(HostConfig {
         cache_dir: None,
-        cache_key: [0; 32],
+        cache_key: Secret::of([0; 32]),
         compiling,
         threads: 1,
         limits: Limits::default(),

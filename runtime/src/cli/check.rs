@@ -51,6 +51,9 @@ pub fn run(config: anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     for (name, value) in rows {
         println!("{name:<15} {value}");
     }
+    for warning in &config.warnings {
+        println!("\nwarning: {}: {}", warning.variable, warning.problem);
+    }
     println!(
         "\nThe configuration can be used. What was stored by the REST API wins over it, field by field."
     );

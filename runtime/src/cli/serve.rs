@@ -1,5 +1,6 @@
 //! `selaras serve`: runs until SIGTERM or SIGINT, then drains and exits 0.
 
+use super::supervisor::Supervisor;
 use crate::app::App;
 use crate::config::{Config, LogFormat};
 use anyhow::Context;
@@ -13,6 +14,10 @@ use tracing_subscriber::EnvFilter;
 /// When it cannot start or stop cleanly.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     log(&config)?;
+    for warning in &config.warnings {
+        tracing::warn!(variable = warning.variable, "{}", warning.problem);
+    }
+    let supervisor = Supervisor::of_environment();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -25,7 +30,9 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
             let app = App::start(config.clone()).await?;
             // Also where the system chose the port.
             config.listen = app.address();
+            supervisor.ready();
             tokio::select! {
+                () = supervisor.live() => unreachable!("invariant: it goes on as long as it is polled"),
                 _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
                 _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
                 () = app.wants_restart() => {
@@ -36,6 +43,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
                     continue;
                 }
             }
+            supervisor.stopping();
             return app.stop().await;
         }
     })?;

@@ -5,39 +5,12 @@ use super::address::{BaseUrl, UrlError, check_url, segment};
 use super::traffic::{Meter, Traffic};
 use super::transport::Transport;
 use super::wire::Wire;
+use crate::secret::Secret;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use selaras_core::clock::Clock;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The cloud's API key. It prints as dots.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    /// Keeps a key.
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-
-    /// The key itself, for the one header it belongs in.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for ApiKey {
-    fn from(key: String) -> Self {
-        Self(key)
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(…)")
-    }
-}
 
 /// Which cloud, and who calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +18,7 @@ pub struct CloudConfig {
     /// See [`check_url`].
     pub base_url: String,
     /// The bearer token.
-    pub api_key: ApiKey,
+    pub api_key: Secret,
     /// `X-Outlet-ID`, and part of most paths.
     pub outlet_id: String,
     /// `X-Outlet-Code`.
@@ -206,8 +179,8 @@ mod tests {
 
     #[test]
     fn a_setting_that_cannot_be_sent_is_refused_by_name() {
-        assert!(refused(|c| c.api_key = ApiKey::new("a\nb")).starts_with("cloud_api_key cannot"));
-        assert!(refused(|c| c.api_key = ApiKey::new("")).starts_with("cloud_api_key cannot"));
+        assert!(refused(|c| c.api_key = Secret::new("a\nb")).starts_with("cloud_api_key cannot"));
+        assert!(refused(|c| c.api_key = Secret::new("")).starts_with("cloud_api_key cannot"));
         assert!(refused(|c| c.outlet_code = "\r\nX-Evil: 1".into()).starts_with("outlet_code cannot"));
         assert!(refused(|c| c.outlet_id = "..".into()).starts_with("outlet_id cannot"));
         assert!(
@@ -222,7 +195,7 @@ mod tests {
         let client = Client::new(config.clone(), Arc::new(FixedClock)).unwrap();
         let printed = format!("{config:?} {client:?} {:?}", headers(&config).unwrap());
         assert!(!printed.contains("key-123"), "{printed}");
-        assert!(!refused(|c| c.api_key = ApiKey::new("sec\nret")).contains("ret"));
+        assert!(!refused(|c| c.api_key = Secret::new("sec\nret")).contains("ret"));
     }
 
     #[test]

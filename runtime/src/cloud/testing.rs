@@ -1,6 +1,7 @@
 //! A server for this module's tests that shows a request's very bytes and answers with any bytes at all.
 
-use super::client::{ApiKey, Client, CloudConfig};
+use super::client::{Client, CloudConfig};
+use crate::secret::Secret;
 use selaras_core::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ impl Clock for FixedClock {
 pub(super) fn config(base_url: &str) -> CloudConfig {
     CloudConfig {
         base_url: base_url.to_owned(),
-        api_key: ApiKey::new("key-123"),
+        api_key: Secret::new("key-123"),
         outlet_id: "550e/8400".to_owned(),
         outlet_code: "JKT-001".to_owned(),
         allow_http: false,

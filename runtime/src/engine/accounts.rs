@@ -3,6 +3,8 @@
 
 mod password;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use password::Passwords;
@@ -12,6 +14,7 @@ pub use tokens::PREFIX as APP_TOKEN_PREFIX;
 use crate::engine::Engine;
 use crate::engine::api::{Event, LoginError, NewUser, Role, Unavailable, User, UserError, UserPatch};
 use crate::engine::audit::entry;
+use crate::secret::Secret;
 use crate::store::rows::{Rows, put};
 use crate::store::{Batch, CommitError, Direction, keys};
 use parking_lot::RwLock;
@@ -89,7 +92,7 @@ pub struct FirstAdmin<'a> {
     /// The name to log in with.
     pub username: &'a str,
     /// The password.
-    pub password: &'a str,
+    pub password: &'a Secret,
     /// It is only for the first login.
     pub must_change_password: bool,
     /// Random bytes.
@@ -112,7 +115,7 @@ pub async fn first_admin(rows: &Rows, first: FirstAdmin<'_>) -> Result<bool, Una
         full_name: "Administrator".to_owned(),
         role: Role::Admin,
         is_active: true,
-        password_hash: password::hash(first.password, &first.salt),
+        password_hash: password::hash(first.password.expose(), &first.salt),
         must_change_password: first.must_change_password,
         generation: 0,
         created_at: Some(first.now),
@@ -222,7 +225,7 @@ impl Engine {
         let now = self.now();
         let row = UserRow {
             id: self.new_ulid(),
-            password_hash: self.hashed(&new.password, &new.username).await?,
+            password_hash: self.hashed(new.password.expose(), &new.username).await?,
             username: new.username,
             full_name: new.full_name,
             role: new.role,
@@ -279,7 +282,7 @@ impl Engine {
             self.leave_an_admin(id)?;
         }
         if let Some(password) = &patch.password {
-            row.password_hash = self.hashed(password, &row.username).await?;
+            row.password_hash = self.hashed(password.expose(), &row.username).await?;
         }
         row.generation = row.generation.wrapping_add(u32::from(ends_sessions));
         let user = self.store_user(row, &event).await?;

@@ -44,7 +44,7 @@ impl Engine {
         OutletView {
             id: stored.map_or_else(|| "environment".to_owned(), |stored| stored.id.clone()),
             outlet: settings.outlet.clone(),
-            cloud_api_key_masked: masked(&settings.api_key),
+            cloud_api_key_masked: masked(settings.api_key.expose()),
             last_sync_at: self.inner.last_run.lock().success_at,
             created_at: stored.and_then(|stored| stored.created_at),
             updated_at: stored.and_then(|stored| stored.updated_at),

@@ -1,10 +1,11 @@
 //! The settings in force: what is stored, field by field over what the environment says (rule 16), validated.
 
-use crate::cloud::{ApiKey, Client, CloudConfig};
+use crate::cloud::{Client, CloudConfig};
 use crate::engine::api::{
     Binding, BindingPatch, Outlet, PluginLimits, PluginLimitsPatch, Route, SyncSettings,
 };
 use crate::engine::tx::empty_object;
+use crate::secret::Secret;
 use parking_lot::RwLock;
 use selaras_core::daily;
 use selaras_core::id::EntityType;
@@ -24,7 +25,7 @@ pub struct Defaults {
     /// The outlet; empty fields: not said.
     pub outlet: Outlet,
     /// The cloud's key; empty: not said.
-    pub api_key: String,
+    pub api_key: Secret,
     /// http to another machine is allowed.
     pub allow_http: bool,
 }
@@ -44,7 +45,8 @@ pub struct StoredOutlet {
     /// See [`Outlet`].
     pub cloud_api_url: Option<String>,
     /// The cloud's key.
-    pub api_key: Option<String>,
+    #[serde(with = "as_kept")]
+    pub api_key: Option<Secret>,
     /// See [`Outlet`].
     pub sync_enabled: Option<bool>,
     /// See [`Outlet`].
@@ -55,6 +57,22 @@ pub struct StoredOutlet {
     pub created_at: Option<Millis>,
     /// When it was last changed.
     pub updated_at: Option<Millis>,
+}
+
+/// The key in its row: the one place where it is written down.
+mod as_kept {
+    use crate::secret::Secret;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        key.as_ref().map(Secret::expose).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
+    }
 }
 
 /// A stored binding. `None`: as the default binding says.
@@ -133,7 +151,7 @@ pub struct Settings {
     /// Both together.
     pub outlet: Outlet,
     /// The cloud's key.
-    pub api_key: String,
+    pub api_key: Secret,
     /// The cloud; none while its address, key, or the outlet's id are not known.
     pub cloud: Option<Client>,
     /// How runs are made.
@@ -158,7 +176,7 @@ impl Settings {
         connect: &dyn Fn(CloudConfig) -> Option<Client>,
     ) -> Self {
         let (outlet, api_key) = merge(&defaults, stored.as_ref());
-        let complete = ![&outlet.outlet_id, &outlet.cloud_api_url, &api_key]
+        let complete = ![&outlet.outlet_id, &outlet.cloud_api_url, api_key.expose()]
             .iter()
             .any(|f| f.is_empty());
         let cloud = complete
@@ -304,10 +322,10 @@ fn rules_of(binding: &Binding) -> Rules {
 }
 
 /// The client's configuration for these settings.
-pub fn cloud_config(outlet: &Outlet, api_key: &str, allow_http: bool) -> CloudConfig {
+pub fn cloud_config(outlet: &Outlet, api_key: &Secret, allow_http: bool) -> CloudConfig {
     CloudConfig {
         base_url: outlet.cloud_api_url.clone(),
-        api_key: ApiKey::new(api_key),
+        api_key: api_key.clone(),
         outlet_id: outlet.outlet_id.clone(),
         outlet_code: outlet.outlet_code.clone(),
         allow_http,
@@ -315,7 +333,7 @@ pub fn cloud_config(outlet: &Outlet, api_key: &str, allow_http: bool) -> CloudCo
     }
 }
 
-fn merge(defaults: &Defaults, stored: Option<&StoredOutlet>) -> (Outlet, String) {
+fn merge(defaults: &Defaults, stored: Option<&StoredOutlet>) -> (Outlet, Secret) {
     let mut outlet = defaults.outlet.clone();
     let mut api_key = defaults.api_key.clone();
     if let Some(stored) = stored {
@@ -328,7 +346,9 @@ fn merge(defaults: &Defaults, stored: Option<&StoredOutlet>) -> (Outlet, String)
         pick(&stored.outlet_code, &mut outlet.outlet_code);
         pick(&stored.outlet_name, &mut outlet.outlet_name);
         pick(&stored.cloud_api_url, &mut outlet.cloud_api_url);
-        pick(&stored.api_key, &mut api_key);
+        if let Some(key) = &stored.api_key {
+            api_key.clone_from(key);
+        }
         outlet.sync_enabled = stored.sync_enabled.unwrap_or(outlet.sync_enabled);
         outlet.sync_interval_minutes = stored
             .sync_interval_minutes

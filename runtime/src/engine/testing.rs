@@ -6,6 +6,7 @@ use crate::engine::api::{Actor, BackupPolicy, Change, Intent, Precondition};
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, FirstAdmin, Parts, first_admin};
 use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
+use crate::secret::Secret;
 use crate::store::rows::Rows;
 use crate::store::{MemoryStore, Store};
 use selaras_core::id::EntityKey;
@@ -26,7 +27,7 @@ pub(crate) async fn engine() -> Engine {
         FirstAdmin {
             id: "u-1".to_owned(),
             username: name,
-            password,
+            password: &Secret::new(password),
             must_change_password: false,
             salt: [7; 16],
             now: Millis(0),
@@ -41,7 +42,7 @@ pub(crate) async fn engine() -> Engine {
 pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults: Defaults) -> Engine {
     let host = Host::start(HostConfig {
         cache_dir: None,
-        cache_key: [0; 32],
+        cache_key: Secret::of([0; 32]),
         threads: 1,
         limits: Limits::default(),
         compiling: Compiling::Here,

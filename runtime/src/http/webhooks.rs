@@ -11,6 +11,7 @@ mod notice;
 mod signature;
 
 pub(crate) use signature::Keys;
+use signature::Proof;
 
 use crate::engine::api::{Hook, HookOutcome, HookResult, Resolution};
 use crate::http::extract::{MAX_CHANGES_BYTES, MAX_COMMAND_BYTES, read_body};
@@ -231,6 +232,7 @@ async fn receive(
     let payload = read_body(http, body, path.max_bytes()).await?;
     let keys = http.webhooks.configured()?;
     let proof = keys.verify(&parts.headers, payload.bytes())?;
+    check_form(http, &proof)?;
     check_outlet(&parts.headers, http.engine.outlet_id().as_deref())?;
     let doc = payload.doc()?;
     let read = body::read(&doc, path)?;
@@ -240,6 +242,9 @@ async fn receive(
         http.engine.now(),
         http.engine.webhook_floor(),
     )?;
+    if matches!(proof, Proof::Standard { .. }) {
+        http.engine.standard_webhook_came().await?;
+    }
     let key = dedup::key(&proof, &parts.headers, path, &read, payload.bytes());
     let hook = read.into_hook(&doc)?;
     let named = match &hook {
@@ -247,6 +252,19 @@ async fn receive(
         Hook::Update(_) | Hook::Bulk(_) | Hook::Broadcast(_) | Hook::Config(_) => None,
     };
     Ok((named, http.engine.hook(hook, key).await?))
+}
+
+/// Once the cloud has signed in the standard's way, the older one, which covers the body alone, may be refused.
+fn check_form(http: &Shared, proof: &Proof) -> Result<(), ApiError> {
+    if *proof != Proof::Body || !http.refuse_legacy_webhooks || !http.engine.standard_webhooks_came() {
+        return Ok(());
+    }
+    let problem = "is of the older form, and this cloud has signed as Standard Webhooks before: send webhook-id, webhook-timestamp \
+                   and webhook-signature, or unset WEBHOOK_REFUSE_LEGACY";
+    Err(
+        ApiError::unauthorized("legacy_signature", format!("the signature {problem}"))
+            .detail("X-Cloud-Signature", problem),
+    )
 }
 
 fn check_outlet(headers: &HeaderMap, own: Option<&str>) -> Result<(), ApiError> {

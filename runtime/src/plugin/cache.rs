@@ -3,6 +3,7 @@
 //! The cache may be lost, torn or tampered with at any time: whatever is odd about a file means compiling again,
 //! never trusting it. Only this outlet's key makes a file that is taken.
 
+use crate::secret::Secret;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -24,13 +25,13 @@ const SUFFIX: &str = "code";
 #[derive(Debug)]
 pub(super) struct Cache {
     dir: PathBuf,
-    key: [u8; 32],
+    key: Secret<[u8; 32]>,
     compatibility: [u8; 32],
 }
 
 impl Cache {
     /// Opens or makes the directory, closed to everyone else (0700).
-    pub(super) fn open(dir: &Path, key: [u8; 32], compatibility: [u8; 32]) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path, key: Secret<[u8; 32]>, compatibility: [u8; 32]) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
         Ok(Self {
@@ -52,7 +53,7 @@ impl Cache {
                 return None;
             }
         };
-        let artifact = Artifact::unseal(sealed, &self.key, &purpose);
+        let artifact = Artifact::unseal(sealed, self.key.expose(), &purpose);
         if artifact.is_none() {
             tracing::warn!(path = %path.display(), "cached plugin code is not what this outlet wrote; compiling again");
         }
@@ -63,7 +64,7 @@ impl Cache {
     pub(super) fn write(&self, component: &[u8; 32], artifact: &Artifact) -> io::Result<()> {
         let purpose = self.purpose(component);
         let path = self.path(&purpose);
-        let sealed = artifact.seal(&self.key, &purpose);
+        let sealed = artifact.seal(self.key.expose(), &purpose);
         // No fsync: a file that a power cut tears fails its MAC and is written again.
         let temporary = tempname(&path);
         let written = (|| {
@@ -145,7 +146,7 @@ mod tests {
     fn what_is_written_is_read_back_and_closed_to_others() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("cache");
-        let cache = Cache::open(&dir, [1; 32], [2; 32]).unwrap();
+        let cache = Cache::open(&dir, Secret::of([1; 32]), [2; 32]).unwrap();
         assert!(cache.read(&[3; 32]).is_none(), "nothing yet");
         cache
             .write(&[3; 32], &Artifact::from_compiler(b"code".to_vec()))
@@ -154,14 +155,14 @@ mod tests {
         assert!(cache.read(&[4; 32]).is_none(), "another component");
         let file = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
         assert_eq!((mode(&dir), mode(&file)), (0o700, 0o600));
-        let other = Cache::open(&dir, [1; 32], [9; 32]).unwrap();
+        let other = Cache::open(&dir, Secret::of([1; 32]), [9; 32]).unwrap();
         assert!(other.read(&[3; 32]).is_none(), "another engine");
     }
 
     #[test]
     fn the_directory_does_not_grow_for_ever() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::open(home.path(), [1; 32], [2; 32]).unwrap();
+        let cache = Cache::open(home.path(), Secret::of([1; 32]), [2; 32]).unwrap();
         for n in 0..=u8::try_from(MAX_FILES).unwrap() {
             cache.write(&[n; 32], &Artifact::from_compiler(vec![n])).unwrap();
         }

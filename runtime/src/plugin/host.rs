@@ -5,6 +5,7 @@
 
 mod calls;
 
+use crate::secret::Secret;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub struct HostConfig {
     /// Where compiled code is kept; `None` compiles at each start.
     pub cache_dir: Option<PathBuf>,
     /// Key of the cache's MAC. Secret, and the same over restarts.
-    pub cache_key: [u8; 32],
+    pub cache_key: Secret<[u8; 32]>,
     /// Threads that calls run on, at most 64. 0: each call runs to its end where it is made, as a simulation wants it,
     /// whose time stands still meanwhile.
     pub threads: usize,

@@ -10,6 +10,7 @@ mod released;
 mod unpooled;
 mod wasi;
 
+use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,7 +31,7 @@ fn monotonic_us() -> u64 {
 fn config() -> HostConfig {
     HostConfig {
         cache_dir: None,
-        cache_key: [7; 32],
+        cache_key: Secret::of([7; 32]),
         threads: 1,
         limits: Limits::default(),
         compiling: Compiling::Here,

@@ -117,7 +117,8 @@ pub enum OpenError {
     },
     /// A newer program wrote it.
     #[error(
-        "the store has format {found}, this program knows formats up to {supported}; use the newer program"
+        "the store has format {found}, this program knows formats up to {supported}: use the newer program; or, to go back for good, \
+         move the store away and restore the backup that was made before the upgrade"
     )]
     NewerFormat {
         /// The format number on disk.

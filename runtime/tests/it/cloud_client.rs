@@ -5,7 +5,8 @@ use crate::harness::json_text::{content, quote};
 use crate::outlet::{API_KEY, OUTLET_CODE, OUTLET_ID};
 use crate::scripted_cloud::{Call, Fault, ScriptedCloud};
 use selaras::clock::SystemClock;
-use selaras::cloud::{ApiKey, Client, CloudConfig, Collection, PushItem, ResultStatus};
+use selaras::cloud::{Client, CloudConfig, Collection, PushItem, ResultStatus};
+use selaras::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const NOW: &str = "2026-01-27T10:35:00Z";
 fn client(cloud: &ScriptedCloud) -> Client {
     let config = CloudConfig {
         base_url: cloud.url().to_owned(),
-        api_key: ApiKey::new(API_KEY),
+        api_key: Secret::new(API_KEY),
         outlet_id: OUTLET_ID.to_owned(),
         outlet_code: OUTLET_CODE.to_owned(),
         allow_http: false,

@@ -9,6 +9,7 @@
 mod actors;
 mod aim;
 mod check;
+mod integrator;
 mod round;
 mod writer;
 

@@ -106,7 +106,7 @@ fn the_configuration_table_is_complete_and_has_nothing_more() {
 
     let source = read("runtime/src/config.rs");
     let reader = source.split("#[cfg(test)]").next().unwrap();
-    let asked = ["text(\"", "flag(\"", "number(\"", "name(\""];
+    let asked = ["text(\"", "secret(\"", "flag(\"", "number(\"", "name(\""];
     let mut read_there: BTreeSet<&str> = BTreeSet::new();
     for call in asked {
         read_there.extend(

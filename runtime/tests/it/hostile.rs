@@ -11,6 +11,7 @@ use crate::outlet::{Outlet, Setup};
 use crate::scripted_cloud::ScriptedCloud;
 use selaras::clock::monotonic_us;
 use selaras::plugin::{Compiling, Grants, Host, HostConfig, Limits, Refusal, RefusalCode};
+use selaras::secret::Secret;
 use std::path::PathBuf;
 
 const FOREVER: &str = "(call $forever) unreachable";
@@ -38,7 +39,7 @@ fn heavy() -> Vec<u8> {
 fn host(compiling: Compiling) -> Host {
     Host::start(HostConfig {
         cache_dir: None,
-        cache_key: [7; 32],
+        cache_key: Secret::of([7; 32]),
         threads: 1,
         limits: Limits::default(),
         compiling,

@@ -1,5 +1,7 @@
 //! The cloud calls: what is let in, what is refused, and that the same call twice is one.
 
+mod forms;
+
 use crate::harness::json_text::{elements, string_at};
 use crate::outlet::{Hook, Outlet, Setup, stamp};
 use crate::scripted_cloud::{Call, ScriptedCloud};

@@ -13,6 +13,7 @@ mod line;
 mod outlet;
 mod plan;
 mod promises;
+mod rows;
 mod shrink;
 mod time;
 mod trace;

@@ -16,6 +16,7 @@ use selaras::engine::settings::Defaults;
 use selaras::engine::{Engine, Parts};
 use selaras::plugin::bundle::BUNDLE;
 use selaras::plugin::{Candidate, Compiling, Grants, Host, HostConfig, Limits, Source};
+use selaras::secret::Secret;
 use selaras::store::rows::Rows;
 use selaras::store::{MemoryDisk, MemoryStore, keys};
 use selaras_core::entity::Entity;
@@ -175,7 +176,7 @@ impl Outlet {
                     sync_interval_minutes: 5,
                     profile: Vec::new(),
                 },
-                api_key: "key".to_owned(),
+                api_key: Secret::new("key"),
                 allow_http: false,
             },
             connect: Arc::new(move |config, clock| Client::over(line.clone(), config, clock)),
@@ -355,7 +356,7 @@ pub fn host() -> Host {
         };
         let host = Host::start(HostConfig {
             cache_dir: None,
-            cache_key: [0; 32],
+            cache_key: Secret::of([0; 32]),
             threads: 0,
             limits,
             compiling: Compiling::Here,

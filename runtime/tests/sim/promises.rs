@@ -3,10 +3,10 @@
 //! convergence, 7 deletes, 8 outages, 9 one bad thing, 10 decisions, 11 bounds.
 
 use crate::cloud::place_of;
-use crate::outlet::{Acked, Outlet, everything, host};
+use crate::outlet::{Acked, Outlet, host};
+use crate::rows::Fed;
 use crate::world::World;
 use selaras::plugin::{CallContext, CallLimits, Case, Decided, Decision, Document, NoLookup};
-use selaras::store::keys;
 use selaras_core::conflict::{Conflict, Side};
 use selaras_core::entity::Entity;
 use selaras_core::id::EntityKey;
@@ -18,14 +18,6 @@ use std::sync::Arc;
 
 /// Requests of an outlet in an hour, where it has pages of a few elements to ask for and little to send.
 const MOST_REQUESTS: u64 = 600;
-
-/// What the feed says of an entity.
-pub struct Fed {
-    key: EntityKey,
-    version: u64,
-    origin: &'static str,
-    change_id: Option<String>,
-}
 
 /// A promise that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -469,53 +461,4 @@ fn verdict(decision: &str) -> &'static str {
 fn number_of(doc: Option<&Doc>) -> Option<u64> {
     let value: Value = serde_json::from_str(doc?.as_str()).expect("a document is JSON");
     value["n"].as_u64()
-}
-
-impl Outlet {
-    /// Everything that changed its entities, in order.
-    pub fn feed(&self) -> Vec<Fed> {
-        let rows = self.rows();
-        let from = selaras::store::feed_key(1);
-        let to = [selaras::store::FEED_PREFIX + 1];
-        let found = rows.page(
-            (&from, &to),
-            selaras::store::Direction::Forward,
-            everything().limit,
-        );
-        let found: Vec<(Vec<u8>, selaras::store::rows::FeedRow)> = found.expect("the rows can be read");
-        let entry = |(_, row): (Vec<u8>, selaras::store::rows::FeedRow)| Fed {
-            key: EntityKey::parse(&row.entity_type, &row.entity_id).expect("a key"),
-            version: row.version,
-            origin: row.origin.as_str(),
-            change_id: row.change_id,
-        };
-        found.into_iter().map(entry).collect()
-    }
-
-    /// What was answered to the app.
-    pub fn acked(&self) -> Vec<Acked> {
-        self.app.lock().expect("no panic holds it").acked.clone()
-    }
-
-    /// Entities with something left to do.
-    pub fn waiting(&self) -> Vec<Entity> {
-        let mut all = self.entities();
-        all.retain(|entity| {
-            !entity.items.is_empty() || entity.record.inbox.is_some() || entity.record.conflict.is_some()
-        });
-        all
-    }
-
-    /// Every recorded conflict.
-    pub fn conflicts(&self) -> Vec<Conflict> {
-        let rows = self.rows();
-        let (from, to) = keys::all(keys::CONFLICT);
-        let found = rows.page(
-            (&from, &to),
-            selaras::store::Direction::Forward,
-            everything().limit,
-        );
-        let found: Vec<(Vec<u8>, Conflict)> = found.expect("the rows can be read");
-        found.into_iter().map(|(_, conflict)| conflict).collect()
-    }
 }

@@ -17,6 +17,8 @@ pub mod bindings;
 mod context;
 mod document;
 mod error;
+#[cfg(all(target_arch = "wasm32", feature = "heap"))]
+mod heap;
 mod info;
 mod mapper;
 mod settings;

@@ -321,6 +321,24 @@ fn rule_8_the_echo_of_a_create_under_a_new_name_begins_its_numbers_anew() {
 }
 
 #[test]
+fn rule_8_a_deletion_under_a_name_not_heard_of_yet_is_another_than_the_overruled_one() {
+    let mut case = Case::kept_over_deletion();
+    case.attempt();
+    while case.answer(Outcome::Missing) != Absorbed::Failed {
+        case.attempt();
+    }
+    let gone = Update {
+        cloud_id: Some(id("c-2")),
+        ..deletion(4)
+    };
+    assert_eq!(
+        case.update(&gone),
+        Received::Contested,
+        "the create went through, and was undone"
+    );
+}
+
+#[test]
 fn rule_12_a_skip_to_the_outlet_moves_the_number_and_nothing_else() {
     let mut case = Case::synced();
     let before = case.entity.record.clone();

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::control::{Answer, Command, Listed};
 use crate::engine::plugin_view;
 use crate::plugin::{Compiling, Host, HostConfig, Limits};
+use crate::secret::Secret;
 use anyhow::Context;
 use std::path::Path;
 use std::process::ExitCode;
@@ -66,7 +67,7 @@ fn without_store(folder: &Path) -> anyhow::Result<Vec<Listed>> {
     let host = Host::start(HostConfig {
         compiling: Compiling::by_this_program(),
         cache_dir: None,
-        cache_key: [0; 32],
+        cache_key: Secret::of([0; 32]),
         threads: 1,
         limits: Limits::default(),
         monotonic_us,

@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::api::{AppToken, Event, NewToken, Page, PageRequest, Scope, Unavailable};
+use crate::secret::Secret;
 use crate::store::rows::put;
 use crate::store::{Batch, CommitError, Direction, keys};
 use base64::Engine as _;
@@ -58,7 +59,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn make_app_token(&self, new: NewToken, by: &str) -> Result<(AppToken, String), Unavailable> {
+    pub async fn make_app_token(&self, new: NewToken, by: &str) -> Result<(AppToken, Secret), Unavailable> {
         let id = self.new_ulid();
         let mut secret = [0; 32];
         self.inner.time.clock().fill(&mut secret);
@@ -82,7 +83,7 @@ impl Engine {
         self.record(&mut batch, &event);
         self.inner.rows.store().commit(batch).await?;
         tracing::info!(by, token = id, name = row.name, "a token for an app was made");
-        let text = format!("{PREFIX}{id}_{secret}");
+        let text = Secret::new(format!("{PREFIX}{id}_{secret}"));
         Ok((row.view(id), text))
     }
 

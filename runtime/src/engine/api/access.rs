@@ -1,6 +1,7 @@
 //! Who may: people who log in, and apps with tokens.
 
 use super::Unavailable;
+use crate::secret::Secret;
 use selaras_core::id::EntityType;
 use selaras_core::stamp::Millis;
 
@@ -62,7 +63,7 @@ pub struct NewUser {
     /// Whether they may log in.
     pub is_active: bool,
     /// The first password.
-    pub password: String,
+    pub password: Secret,
     /// It is only for the first login.
     pub must_change_password: bool,
 }
@@ -77,7 +78,7 @@ pub struct UserPatch {
     /// Whether they may log in.
     pub is_active: Option<bool>,
     /// Another password.
-    pub password: Option<String>,
+    pub password: Option<Secret>,
     /// It is only for the next login.
     pub must_change_password: Option<bool>,
 }

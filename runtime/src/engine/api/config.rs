@@ -1,6 +1,7 @@
 //! The settings as shown and as changed.
 
 use super::{PluginLimits, PluginLimitsPatch, Unavailable};
+use crate::secret::Secret;
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub struct OutletPatch {
     /// See [`Outlet`].
     pub cloud_api_url: Option<String>,
     /// The key; kept, never shown.
-    pub cloud_api_key: Option<String>,
+    pub cloud_api_key: Option<Secret>,
     /// See [`Outlet`].
     pub sync_enabled: Option<bool>,
     /// See [`Outlet`].
@@ -82,10 +83,10 @@ impl OutletPatch {
             ("outlet_code", &self.outlet_code),
             ("outlet_name", &self.outlet_name),
             ("cloud_api_url", &self.cloud_api_url),
-            ("cloud_api_key", &self.cloud_api_key),
         ];
         let texts = texts.into_iter().filter(|(_, value)| value.is_some());
         let others = [
+            ("cloud_api_key", self.cloud_api_key.is_some()),
             ("sync_enabled", self.sync_enabled.is_some()),
             ("sync_interval_minutes", self.sync_interval_minutes.is_some()),
         ];

@@ -31,8 +31,12 @@ pub(super) fn check_outlet(patch: &OutletPatch, allow_http: bool) -> Result<(), 
         problems.push(("cloud_api_url".to_owned(), error.to_string()));
     }
     let bad_key =
-        |key: &String| key.is_empty() || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic());
-    if patch.cloud_api_key.as_ref().is_some_and(bad_key) {
+        |key: &str| key.is_empty() || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic());
+    if patch
+        .cloud_api_key
+        .as_ref()
+        .is_some_and(|key| bad_key(key.expose()))
+    {
         problems.push((
             "cloud_api_key".to_owned(),
             "printable ASCII without spaces".to_owned(),

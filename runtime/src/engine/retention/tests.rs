@@ -9,6 +9,7 @@ use crate::engine::settings::Defaults;
 use crate::engine::tell::Hint;
 use crate::engine::testing::engine_over;
 use crate::engine::tx::{Load, Tx};
+use crate::secret::Secret;
 use crate::store::rows::{LogRow, put};
 use crate::store::{Batch, Counter, Direction, FEED_PREFIX, MemoryStore, keys};
 use selaras_core::conflict::{Conflict, Phase, Side};
@@ -43,7 +44,7 @@ impl Rig {
                 sync_interval_minutes: 5,
                 ..Outlet::default()
             },
-            api_key: "key".to_owned(),
+            api_key: Secret::new("key"),
             allow_http: false,
         })
     }

@@ -4,6 +4,7 @@
 
 use super::provider;
 use crate::http::ApiError;
+use crate::secret::Secret;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use selaras_core::stamp::Millis;
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     /// `secrets`: the one to sign with, and perhaps the previous one, whose tokens still hold. `audience` is this
     /// installation's id: a token of another one is no use here, even under the same secret.
-    pub(crate) fn new(secrets: &[Vec<u8>], audience: &str) -> Self {
+    pub(crate) fn new(secrets: &[Secret<Vec<u8>>], audience: &str) -> Self {
         provider::install();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "sub", "iss", "aud"]);
@@ -68,10 +69,10 @@ impl Tokens {
         // The crate would ask the system's clock; `verify` judges the time itself.
         validation.validate_exp = false;
         Self {
-            signing: EncodingKey::from_secret(&secrets[0]),
+            signing: EncodingKey::from_secret(secrets[0].expose()),
             verifying: secrets
                 .iter()
-                .map(|secret| DecodingKey::from_secret(secret))
+                .map(|secret| DecodingKey::from_secret(secret.expose()))
                 .collect(),
             audience: audience.to_owned(),
             validation,
@@ -150,7 +151,7 @@ mod tests {
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
     fn tokens() -> Tokens {
-        Tokens::new(&[SECRET.to_vec()], "install-1")
+        Tokens::new(&[Secret::of(SECRET.to_vec())], "install-1")
     }
 
     fn code(result: Result<Claims, ApiError>) -> &'static str {
@@ -195,11 +196,11 @@ mod tests {
     fn a_token_of_another_secret_or_installation_is_refused() {
         let (token, _) = tokens().issue("u-1", 3, NOW, 7).unwrap();
         assert_eq!(
-            code(Tokens::new(&[b"another secret".to_vec()], "install-1").verify(&token, NOW)),
+            code(Tokens::new(&[Secret::of(b"another secret".to_vec())], "install-1").verify(&token, NOW)),
             "invalid_token"
         );
         assert_eq!(
-            code(Tokens::new(&[SECRET.to_vec()], "install-2").verify(&token, NOW)),
+            code(Tokens::new(&[Secret::of(SECRET.to_vec())], "install-2").verify(&token, NOW)),
             "invalid_token"
         );
     }
@@ -207,7 +208,13 @@ mod tests {
     #[test]
     fn a_token_of_the_previous_secret_holds_while_it_is_kept() {
         let (token, _) = tokens().issue("u-1", 3, NOW, 7).unwrap();
-        let rotated = Tokens::new(&[b"the new secret".to_vec(), SECRET.to_vec()], "install-1");
+        let rotated = Tokens::new(
+            &[
+                Secret::of(b"the new secret".to_vec()),
+                Secret::of(SECRET.to_vec()),
+            ],
+            "install-1",
+        );
         assert_eq!(rotated.verify(&token, NOW).unwrap().generation, 3);
         let (token, _) = rotated.issue("u-1", 3, NOW, 7).unwrap();
         assert_eq!(code(tokens().verify(&token, NOW)), "invalid_token");

@@ -9,6 +9,7 @@ use crate::http::routes::{Endpoint, table};
 use http::Method;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -201,10 +202,12 @@ impl Writer {
                 .collect::<Vec<_>>()
                 .join(".");
             // A status of which an answer was described already is a refusal with a body of its own.
-            responses
-                .entry(status.to_string())
-                .or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
-            self.refusals.entry(name).or_insert_with(|| refusal(*status, codes));
+            if let Entry::Vacant(place) = responses.entry(status.to_string()) {
+                place.insert(json!({"$ref": format!("#/components/responses/{name}")}));
+                self.refusals
+                    .entry(name)
+                    .or_insert_with(|| refusal(*status, codes));
+            }
         }
         Value::Object(responses)
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::api::{NewUser, Role};
 use crate::http::App;
 use crate::http::testing::app;
+use crate::secret::Secret;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -66,7 +67,7 @@ async fn logged_in(app: &App, role: Role) -> String {
         full_name: String::new(),
         role,
         is_active: true,
-        password: "durian under the stairs".to_owned(),
+        password: Secret::new("durian under the stairs"),
         must_change_password: false,
     };
     let user = app.shared.engine.make_user(new, "test").await.unwrap();
@@ -104,6 +105,27 @@ async fn each_role_reaches_what_the_table_lets_it_and_nothing_else() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn one_user_too_many_is_409() {
+    let app = app().await;
+    let token = logged_in(&app, Role::Admin).await;
+    app.shared.engine.fill_with_users().await;
+    let body = r#"{"username":"one-more","password":"durian under the stairs","role":"app"}"#;
+    let asked = request(&Method::POST, "/api/v1/users")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Body::from(body))
+        .unwrap();
+    let (status, _, json) = send(&app, asked).await;
+    assert_eq!(
+        (status, &json["error"]),
+        (StatusCode::CONFLICT, &"too_many_users".into())
+    );
+    assert!(
+        json["message"].as_str().unwrap().contains("remove one first"),
+        "{json}"
+    );
 }
 
 #[test]

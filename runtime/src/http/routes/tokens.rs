@@ -91,7 +91,7 @@ pub(crate) async fn create(
     };
     let (token, text) = http.engine.make_app_token(new, &caller.actor.id).await?;
     let body = TokenBody {
-        token: Some(&text),
+        token: Some(text.expose()),
         ..TokenBody::from(&token)
     };
     let mut response = reply::with_status(

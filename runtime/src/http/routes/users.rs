@@ -7,6 +7,7 @@ use crate::http::auth::Caller;
 use crate::http::extract::{self, Fields, MAX_COMMAND_BYTES, NamePath, object};
 use crate::http::reply::Named;
 use crate::http::{ApiError, Shared, reply};
+use crate::secret::Secret;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -83,7 +84,7 @@ pub(crate) async fn create(
         is_active: fields.optional("is_active").unwrap_or(true),
         must_change_password: fields.optional("must_change_password").unwrap_or(false),
         username,
-        password,
+        password: Secret::new(password),
     };
     fields.finish_missing_first()?;
     let user = http.engine.make_user(new, &caller.actor.id).await?;
@@ -114,7 +115,7 @@ pub(crate) async fn update(
         full_name: fields.short("full_name", MAX_NAME_BYTES),
         role: fields.word("role", &ROLES),
         is_active: fields.optional("is_active"),
-        password: fields.optional("password"),
+        password: fields.optional("password").map(Secret::of),
         must_change_password: fields.optional("must_change_password"),
     };
     fields.finish()?;

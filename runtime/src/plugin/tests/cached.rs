@@ -1,5 +1,6 @@
 //! Compiled code on disk: used when it is beyond doubt, made again when it is not.
 
+use crate::secret::Secret;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +77,7 @@ async fn code_of_another_outlet_is_not_taken() {
     let whole = load_and_ask(ours.path()).await;
     let other = Host::start(HostConfig {
         cache_dir: Some(theirs.path().to_owned()),
-        cache_key: [9; 32],
+        cache_key: Secret::of([9; 32]),
         ..config()
     })
     .unwrap();

@@ -15,7 +15,7 @@ const TOLD: usize = 10;
 /// What an actor's step came to: an error holds the answer that was no success, if one came.
 pub type Step = Result<(), Option<Reply>>;
 
-fn taken(reply: Option<Reply>) -> Result<Reply, Option<Reply>> {
+pub fn taken(reply: Option<Reply>) -> Result<Reply, Option<Reply>> {
     match reply {
         Some(reply) if (200..300).contains(&reply.status) => Ok(reply),
         other => Err(other),
@@ -313,12 +313,14 @@ pub async fn make_conflicts(
     };
     put(1).await;
     outlet.settle().await;
+    outlet.hold().await;
     for place in 0..count {
         cloud
             .state()
             .edit("contested", &format!("c-{round}-{place}"), r#"{"n":2}"#);
     }
     put(3).await;
+    outlet.go_on().await;
     let wanted = i64::try_from(count).expect("a small number");
     outlet
         .run_until("the conflicts to open", |s| {

@@ -4,6 +4,7 @@
 use crate::crash::actors::{Admin, Headquarters, Person, Step, Watcher, make_conflicts};
 use crate::crash::aim::{Aim, Ground, end, moment};
 use crate::crash::check::{FeedReader, Snapshot};
+use crate::crash::integrator::Integrator;
 use crate::crash::writer::Writer;
 use crate::harness::dice::Dice;
 use crate::harness::json_text::{content, number_at};
@@ -77,6 +78,7 @@ pub struct Shop {
     admin: Admin,
     person: Person,
     watcher: Watcher,
+    integrator: Integrator,
     feed: FeedReader,
     rounds: usize,
     answers: usize,
@@ -98,6 +100,7 @@ impl Shop {
             admin: Admin::new(),
             person: Person::default(),
             watcher: Watcher::new(WRITERS, dice.fork()),
+            integrator: Integrator::new(),
             feed: FeedReader::default(),
             rounds: 0,
             answers: 0,
@@ -151,11 +154,12 @@ impl Shop {
         let (session, beside) = (outlet.session(), outlet.beside());
         let writers = std::mem::take(&mut self.writers);
         let writers = at_work(writers, &clockwork, &session);
-        let (headquarters, admin, person, watcher) = (
+        let (headquarters, admin, person, watcher, integrator) = (
             &mut self.headquarters,
             &mut self.admin,
             &mut self.person,
             &mut self.watcher,
+            &mut self.integrator,
         );
         let (cloud, clockwork, session) = (&self.cloud, &clockwork, &session);
         let others = async {
@@ -164,6 +168,7 @@ impl Shop {
                 clockwork.go_on(5, async || admin.step(session).await),
                 clockwork.go_on(15, async || person.step(session).await),
                 clockwork.go_on(1, async || watcher.step(session).await),
+                clockwork.go_on(20, async || integrator.step(session).await),
             )
         };
         let strike = async {
@@ -277,6 +282,7 @@ impl Shop {
         self.headquarters.check(&snapshot);
         self.admin.check(outlet).await;
         self.person.check(outlet).await;
+        self.integrator.check(outlet).await;
         self.watcher.check(&snapshot);
         let session = outlet.session();
         for writer in &mut self.writers {

@@ -94,7 +94,12 @@ impl Outlet {
 
     /// Logs in as the first admin.
     pub async fn login(&mut self) {
-        let reply = self.login_as("admin", ADMIN_PASSWORD).await.expect(200);
+        self.login_with(ADMIN_PASSWORD).await;
+    }
+
+    /// Logs in as the first admin, whose password is another.
+    pub async fn login_with(&mut self, password: &str) {
+        let reply = self.login_as("admin", password).await.expect(200);
         self.token = Some(reply.str("data.token"));
     }
 

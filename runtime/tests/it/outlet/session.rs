@@ -31,6 +31,20 @@ impl Session {
         })
     }
 
+    /// Installs a plugin; none when no whole answer came.
+    pub async fn install(&self, component: Vec<u8>) -> Option<Reply> {
+        let request = self.http.post(format!("{}/api/v1/plugins", self.base));
+        let request = request
+            .bearer_auth(&self.token)
+            .header("content-type", "application/wasm");
+        let response = request.body(component).send().await.ok()?;
+        Some(Reply {
+            status: response.status().as_u16(),
+            headers: Vec::new(),
+            text: response.text().await.ok()?,
+        })
+    }
+
     /// Puts a document; answers the status, or none when no answer came.
     pub async fn put(&self, path: &str, document: String) -> Option<u16> {
         Some(self.ask("PUT", path, &document, &[]).await?.status)

@@ -7,6 +7,7 @@ use crate::http::auth::Caller;
 use crate::http::extract::{Fields, MAX_COMMAND_BYTES, json_body, object, optional_json_body};
 use crate::http::reply::{self, Raw};
 use crate::http::{ApiError, Shared};
+use crate::secret::Secret;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -150,7 +151,7 @@ fn parse(doc: &Doc, required: &[&str]) -> Result<OutletPatch, ApiError> {
         outlet_id: text(&mut fields, "outlet_id"),
         outlet_code: text(&mut fields, "outlet_code"),
         cloud_api_url: text(&mut fields, "cloud_api_url"),
-        cloud_api_key: text(&mut fields, "cloud_api_key"),
+        cloud_api_key: text(&mut fields, "cloud_api_key").map(Secret::of),
         outlet_name: fields.optional("outlet_name"),
         sync_enabled: fields.optional("sync_enabled"),
         sync_interval_minutes: fields.optional("sync_interval_minutes"),
