@@ -5,7 +5,7 @@
 //! `SELARAS_REQUIRE_OPENAPI=1` makes that a failure. `SELARAS_SEED` repeats a run.
 
 use crate::harness::dice::Dice;
-use crate::harness::json_text::content;
+use crate::harness::json_text::canonical;
 use crate::outlet::{Outlet, Setup};
 use crate::scripted_cloud::ScriptedCloud;
 use std::env;
