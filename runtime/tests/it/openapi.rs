@@ -12,8 +12,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What is asked of each operation: with these the run takes about a minute and a half on two slow cores.
-const EXAMPLES: &str = "12";
+/// Random requests of each operation, beside its examples and edges: some 3,000 in all, which take about 105 s on two slow cores.
+const EXAMPLES: &str = "4";
 
 /// Left out: a stream does not end, the token that all is asked with would, and the ping's address may be anybody's.
 const LEFT_OUT: [&str; 3] = [
@@ -61,7 +61,16 @@ async fn every_answer_is_one_that_the_document_tells_of() {
         .arg("run")
         .args(["--url", &url, "--checks", CHECKS, "--max-examples", EXAMPLES])
         .args(["--phases", "examples,coverage,fuzzing", "--no-shrink"])
-        .args(["--request-timeout", "60", "--warnings", "off", "--workers", "1"])
+        .args([
+            "--request-timeout",
+            "60",
+            "--max-time",
+            "240",
+            "--warnings",
+            "off",
+            "--workers",
+            "1",
+        ])
         .args(["--seed", &seed.to_string()])
         .args(["--header", &format!("Authorization: Bearer {}", outlet.token())]);
     for path in LEFT_OUT {
@@ -75,6 +84,10 @@ async fn every_answer_is_one_that_the_document_tells_of() {
             outlet.setup().dir().join("hypothesis"),
         )
         .env("NO_COLOR", "1")
+        .env(
+            "SCHEMATHESIS_HOOKS",
+            root().join("runtime/tests/openapi/hooks.py"),
+        )
         .stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = output.unwrap().expect("the tool runs");
@@ -84,11 +97,9 @@ async fn every_answer_is_one_that_the_document_tells_of() {
         "the seed {seed}\n{said}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    // It asked for something.
-    assert!(
-        said.contains("API calls") || said.contains("passed") || said.contains("generated"),
-        "{said}"
-    );
+    let count = said.lines().find(|line| line.contains("generated"));
+    eprintln!("openapi: {}", count.expect("it asked for something").trim());
+    // With a token that holds to the end: else it has seen refusals only.
     outlet.read("sync/status").await.expect(200);
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn login() -> About {
         .more(
             "Unknown user and wrong password are told apart by nobody. After some failures there is a wait.",
         )
-        .body::<LoginRequest>(json!({"username": "admin", "password": "a long enough passphrase"}))
+        .body::<LoginRequest>(json!({"username": "ani", "password": "what only ani knows"}))
         .ok::<Session<'_>>("A token, to be sent as `Authorization: Bearer`.")
         .with_header("Cache-Control")
         .may(400, &["missing_fields"])
@@ -45,7 +45,9 @@ pub(crate) fn logout() -> About {
 pub(crate) fn password() -> About {
     About::new("Change one's own password")
         .more("All sessions of the user end, this one too.")
-        .body::<PasswordRequest>(json!({"current_password": "a long enough passphrase", "new_password": "durian under the stairs"}))
+        .body::<PasswordRequest>(
+            json!({"current_password": "the one until now", "new_password": "durian under the stairs"}),
+        )
         .ok::<Nothing>("Log in again.")
         .may(400, &["missing_fields"])
         .checks()

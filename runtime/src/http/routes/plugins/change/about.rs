@@ -56,7 +56,7 @@ const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0
 /// What changing the plugin of a name is refused with.
 fn of_a_name(about: About) -> About {
     about
-        .may(404, &["plugin_not_found", "version_not_found"])
+        .may(404, &["not_found", "plugin_not_found", "version_not_found"])
         .may(409, &["plugin_embedded", "version_in_use", "plugin_not_active"])
         .may(422, &["plugin_refused"])
 }
