@@ -13,7 +13,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::cloud::Client;
 use crate::config::Config;
 use crate::control;
-use crate::engine::{Engine, FirstAdmin, Parts, first_admin, has_users};
+use crate::engine::{Engine, FirstAdmin, Parts, first_admin, has_users, password_problem};
 use crate::http;
 use crate::plugin::{Compiling, Host, HostConfig, Limits};
 use crate::secret::Secret;
@@ -281,8 +281,10 @@ async fn admin(
     }
     let password = match &config.admin_password {
         Some(password) => {
-            if password.expose().chars().count() < 8 {
-                tracing::warn!("ADMIN_PASSWORD has fewer than 8 characters: easy to guess");
+            if let Some(problem) = password_problem(password.expose(), &config.admin_username) {
+                tracing::warn!(
+                    "ADMIN_PASSWORD {problem}: taken all the same, change it after the first login"
+                );
             }
             password.clone()
         }

@@ -78,7 +78,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users};
+pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users, password_problem};
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
 pub use plugins::view as plugin_view;

@@ -7,7 +7,7 @@ mod sessions;
 mod tests;
 mod tokens;
 
-pub use password::Passwords;
+pub use password::{Passwords, problem as password_problem};
 pub use sessions::Sessions;
 pub use tokens::PREFIX as APP_TOKEN_PREFIX;
 

@@ -76,3 +76,18 @@ async fn an_impossible_environment_is_refused_with_the_variables_name() {
         assert!(!said.contains("panicked"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_first_password_that_is_easy_to_guess_is_taken_and_warned_of() {
+    let mut outlet = Setup::without_cloud()
+        .env("ADMIN_PASSWORD", "password1")
+        .launch()
+        .await;
+    outlet.login_with("password1").await;
+    let log = outlet.log();
+    assert!(
+        log.contains("WARN") && log.contains("ADMIN_PASSWORD is one of those"),
+        "{log}"
+    );
+    assert!(!log.contains("password1"), "{log}");
+}
