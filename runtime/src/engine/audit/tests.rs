@@ -102,7 +102,7 @@ async fn what_was_not_done_leaves_no_record_and_what_was_leaves_one() {
         full_name: String::new(),
         role: Role::Admin,
         is_active: true,
-        password: "durian under the stairs".to_owned(),
+        password: crate::secret::Secret::new("durian under the stairs".to_owned()),
         must_change_password: false,
     };
     let ani = outlet.engine.make_user(new("ani"), "root").await.unwrap();
@@ -110,7 +110,9 @@ async fn what_was_not_done_leaves_no_record_and_what_was_leaves_one() {
     outlet.engine.delete_user(&ani.id, "root").await.unwrap_err();
     let patch = UserPatch {
         full_name: Some("Ani".to_owned()),
-        password: Some("another durian up the stairs".to_owned()),
+        password: Some(crate::secret::Secret::new(
+            "another durian up the stairs".to_owned(),
+        )),
         ..UserPatch::default()
     };
     outlet.engine.change_user(&ani.id, patch, "root").await.unwrap();

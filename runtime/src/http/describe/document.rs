@@ -237,7 +237,7 @@ fn expect(about: &mut About, entry: &Endpoint) {
     match entry.who {
         Who::Anyone => {}
         Who::Cloud => {
-            may(401, &["invalid_signature", "stale_timestamp"]);
+            may(401, &["invalid_signature", "legacy_signature", "stale_timestamp"]);
             may(403, &["wrong_outlet"]);
             may(503, &["webhook_not_configured"]);
         }
