@@ -1,6 +1,7 @@
 //! The one place that builds and wires everything, and takes it down in order: no more requests, the run that is
 //! going finished or abandoned, plugins stopped, the store drained and closed.
 
+mod descriptors;
 mod files;
 mod folder;
 mod offline;
@@ -60,6 +61,10 @@ impl App {
         let dir = config.data_dir.clone();
         privacy::data_dir(&dir)
             .with_context(|| format!("the data directory {} cannot be used", dir.display()))?;
+        let tls = config.tls.clone();
+        let tls = tls
+            .map(|files| http::Tls::load(files, clock.wall_ms()))
+            .transpose()?;
         // Binding first: a second process on this address stops before it touches anything.
         let server = http::Server::bind(config.listen)
             .await
@@ -77,7 +82,7 @@ impl App {
             plugin_trust: config.plugin_trust.clone(),
             clock: clock.clone(),
             defaults: config.defaults.clone(),
-            connect: Arc::new(Client::new),
+            connect: Client::connect(config.cloud_trust.clone()),
             backups: config.backups.clone(),
             shutdown: shutdown.clone(),
         })
@@ -105,13 +110,15 @@ impl App {
                 install_id: store.feed_epoch(),
                 webhook_secrets: config.webhook_secrets.clone(),
                 refuse_legacy_webhooks: config.webhook_refuse_legacy,
+                limits: config.limits.requests.clone(),
                 stop: shutdown.clone(),
             },
         );
         // Before it is ready: who sees it ready may ask.
         let control = listen_for_commands(&dir, &engine, &shutdown);
         let address = server.local_addr();
-        let server = tokio::spawn(server.serve(app, http::Limits::default(), shutdown.clone()));
+        let limits = descriptors::make_room(config.limits.clone());
+        let server = tokio::spawn(server.serve(app, limits, tls, shutdown.clone()));
         let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
         let parked = tokio::spawn(engine.clone().mind_parked(shutdown.clone()));
         let sessions = tokio::spawn(engine.clone().mind_sessions(shutdown.clone()));

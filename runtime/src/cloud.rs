@@ -12,20 +12,24 @@ mod client;
 mod error;
 mod json;
 mod page;
+mod reach;
 mod send;
 #[cfg(test)]
 mod testing;
 mod traffic;
 mod transport;
+mod trust;
 mod wire;
 
 pub use address::{BaseUrl, UrlError, check_url};
 pub use batch::{CloudSide, DocumentResult, ItemResult, PushItem, ResultStatus};
 pub use calls::{ConflictAnswer, Resolution};
-pub use client::{Client, CloudConfig, SetupError};
+pub use client::{Client, CloudConfig, Connect, SetupError};
 pub use error::LinkError;
 pub use page::{Collection, Element, Page, Unreadable, read_again};
+pub use reach::OutOfReach;
 pub use send::{Answer, Timing};
 pub use traffic::{Carried, Tally, Traffic};
 pub use transport::{Exchange, Request, Response, Transport};
-pub use wire::plain_client;
+pub use trust::{AuthoritiesError, Pin, PinError, Trust};
+pub use wire::{client_of_this_outlet, plain_client};

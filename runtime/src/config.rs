@@ -2,18 +2,20 @@
 //! validated all at once. What admins change later is stored, and wins (see `engine::settings`).
 
 mod source;
+mod transport;
 
 use self::source::{Kept, kept};
-use crate::cloud::check_url;
+use crate::cloud::{self, check_url};
 use crate::engine::api::{BackupPolicy, Outlet};
 use crate::engine::settings::Defaults;
+use crate::http;
 use crate::plugin::Trust;
 use crate::plugin::signature::PublicKey;
 use crate::secret::Secret;
 use crate::store::SpaceSettings;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The shortest password that the first admin may be given; one under eight characters is warned of.
@@ -35,6 +37,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The certificate and key of TLS; none: plain HTTP.
+    pub tls: Option<http::TlsFiles>,
+    /// What connections and requests may take.
+    pub limits: http::Limits,
+    /// Whom the outlet takes for its cloud.
+    pub cloud_trust: cloud::Trust,
     /// The outlet as far as the environment says.
     pub defaults: Defaults,
     /// Which backups are made by themselves.
@@ -143,13 +151,17 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn config(&mut self) -> Config {
-        let listen = self.listen();
+        let tls = self.tls();
+        let listen = self.listen(tls.is_some());
         let defaults = self.defaults();
         let data_dir = PathBuf::from(self.text("DATA_DIR").unwrap_or_else(|| "selaras-data".to_owned()));
         Config {
             backups: self.backups(&data_dir),
             data_dir,
             listen,
+            tls,
+            limits: self.limits(),
+            cloud_trust: self.cloud_trust(),
             defaults,
             webhook_secrets: self.webhook_secrets(),
             webhook_refuse_legacy: self.flag("WEBHOOK_REFUSE_LEGACY", false),
@@ -167,34 +179,6 @@ impl Reader<'_> {
                 .unwrap_or_else(|| "info".to_owned()),
             warnings: Vec::new(),
         }
-    }
-
-    fn listen(&mut self) -> SocketAddr {
-        let port = self.number("SERVER_PORT", 8080, 0, 65_535);
-        let address = self.text("LISTEN_ADDR").unwrap_or_else(|| "127.0.0.1".to_owned());
-        let ip = address
-            .trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .unwrap_or_else(|_| {
-                self.problem("LISTEN_ADDR", "an IP address such as 127.0.0.1, 0.0.0.0 or ::1");
-                IpAddr::V4(Ipv4Addr::LOCALHOST)
-            });
-        for variable in ["TLS_CERT", "TLS_KEY"] {
-            if self.text(variable).is_some() {
-                self.problem(
-                    variable,
-                    "this version does not speak TLS itself: unset it and put a TLS proxy in front",
-                );
-            }
-        }
-        if !ip.is_loopback() && !self.flag("ALLOW_PLAINTEXT", false) {
-            self.problem(
-                "LISTEN_ADDR",
-                "without TLS only this machine may connect: use 127.0.0.1, or set ALLOW_PLAINTEXT=true if the \
-                 network is yours alone",
-            );
-        }
-        SocketAddr::new(ip, u16::try_from(port).unwrap_or(8080))
     }
 
     fn defaults(&mut self) -> Defaults {
@@ -461,7 +445,21 @@ mod tests {
             ("LOG_FORMAT", "xml"),
             ("PLUGIN_TRUSTED_KEYS", "not a key"),
             ("PLUGIN_TRUSTED_KEYS", ","),
-            ("TLS_CERT", "cert.pem"),
+            ("CLOUD_PIN", "sha256/short"),
+            ("CLOUD_PIN", ","),
+            ("CLOUD_CA_CERT", "/nowhere/at/all.pem"),
+            ("MAX_CONNECTIONS", "1"),
+            ("MAX_CONNECTIONS_PER_ADDRESS", "2049"),
+            ("MAX_REQUESTS", "0"),
+            ("MAX_FEED_WAITERS", "513"),
+            ("MAX_FEED_STREAMS", "none"),
+            ("MAX_HEADER_KB", "4"),
+            ("MAX_BODY_MB", "65"),
+            ("MAX_JSON_DEPTH", "129"),
+            ("HEADER_TIMEOUT_SECONDS", "0"),
+            ("BODY_TIMEOUT_SECONDS", "0"),
+            ("IDLE_TIMEOUT_SECONDS", "-1"),
+            ("TLS_HANDSHAKE_TIMEOUT_SECONDS", "0"),
             ("WEBHOOK_SECRET_PREVIOUS", "old"),
         ];
         for (name, value) in bad {
@@ -485,5 +483,19 @@ mod tests {
     #[test]
     fn other_machines_may_connect_only_with_consent() {
         assert!(parse(&[("LISTEN_ADDR", "0.0.0.0"), ("ALLOW_PLAINTEXT", "true")]).is_ok());
+        let tls = [("TLS_CERT", "cert.pem"), ("TLS_KEY", "key.pem")];
+        assert!(parse(&[&tls[..], &[("LISTEN_ADDR", "0.0.0.0")]].concat()).is_ok());
+        assert_eq!(problem_of(&tls[..1]), "TLS_KEY");
+        assert_eq!(problem_of(&tls[1..]), "TLS_CERT");
+    }
+
+    #[test]
+    fn an_address_gets_three_quarters_of_the_connections_unless_told_otherwise() {
+        let limits = |pairs| parse(pairs).unwrap().limits;
+        assert_eq!(limits(&[]), http::Limits::default());
+        assert_eq!(limits(&[("MAX_CONNECTIONS", "100")]).max_per_address, 75);
+        let told = limits(&[("MAX_CONNECTIONS", "100"), ("MAX_CONNECTIONS_PER_ADDRESS", "9")]);
+        assert_eq!(told.max_per_address, 9);
+        assert_eq!(limits(&[("MAX_REQUESTS", "100")]).requests.max_feed_waiters, 50);
     }
 }

@@ -51,7 +51,7 @@ mod tx;
 mod view;
 
 use crate::clock::Clock;
-use crate::cloud::{Client, CloudConfig, SetupError};
+pub use crate::cloud::Connect;
 use crate::engine::accounts::{Accounts, Sessions};
 use crate::engine::api::{BackupPolicy, RunReport, RunStatus, Unavailable};
 use crate::engine::audit::Logins;
@@ -82,9 +82,6 @@ pub use accounts::{APP_TOKEN_PREFIX, FirstAdmin, first_admin, has_users, passwor
 pub use backup::Spooled;
 pub use import::{Import, MAX_BATCH_LINES};
 pub use plugins::view as plugin_view;
-
-/// Makes a client of a cloud.
-pub type Connect = Arc<dyn Fn(CloudConfig, Arc<dyn Clock>) -> Result<Client, SetupError> + Send + Sync>;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -297,6 +294,11 @@ impl Engine {
     /// Milliseconds since the process started.
     pub fn mono_ms(&self) -> u64 {
         self.inner.time.clock().mono_ms()
+    }
+
+    /// The time by this machine's clock, in ms since 1970.
+    pub fn wall_ms(&self) -> i64 {
+        self.inner.time.clock().wall_ms()
     }
 
     /// A number nobody can foresee.

@@ -8,6 +8,8 @@ mod conditions;
 mod describe;
 mod error;
 mod extract;
+mod flight;
+mod limits;
 mod panics;
 mod reply;
 mod request_id;
@@ -18,7 +20,8 @@ mod testing;
 mod webhooks;
 
 pub use error::{ApiError, Detail};
-pub use server::{Limits, Server};
+pub use limits::{Limits, RequestLimits};
+pub use server::{Server, Tls, TlsError, TlsFiles};
 
 use crate::engine::Engine;
 use crate::secret::Secret;
@@ -28,6 +31,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use extract::BodyBudget;
+use flight::Flights;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use parking_lot::Mutex;
 use request_id::{RequestIds, X_REQUEST_ID};
@@ -48,6 +52,8 @@ pub struct Settings {
     pub webhook_secrets: Vec<Secret>,
     /// Refuses the older form of signature once the cloud has used Standard Webhooks.
     pub refuse_legacy_webhooks: bool,
+    /// What requests may take.
+    pub limits: RequestLimits,
     /// Cancelled when the process stops: calls that wait (long polls) answer at once.
     pub stop: CancellationToken,
 }
@@ -69,8 +75,13 @@ pub(crate) struct Inner {
     pub(crate) webhooks: webhooks::Keys,
     pub(crate) refuse_legacy_webhooks: bool,
     pub(crate) bodies: BodyBudget,
+    /// One permit for each request that is all here and not answered yet.
+    pub(crate) flights: Flights,
+    /// One permit for each call that waits for the feed to go on.
+    pub(crate) waiters: Arc<Semaphore>,
     /// One permit for each stream of the feed.
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) limits: RequestLimits,
     pub(crate) stop: CancellationToken,
 }
 
@@ -105,7 +116,10 @@ impl App {
             webhooks: webhooks::Keys::new(&settings.webhook_secrets),
             refuse_legacy_webhooks: settings.refuse_legacy_webhooks,
             bodies: BodyBudget::default(),
-            streams: Arc::new(Semaphore::new(routes::MAX_STREAMS)),
+            flights: Flights::new(settings.limits.max_in_flight),
+            waiters: Arc::new(Semaphore::new(settings.limits.max_feed_waiters)),
+            streams: Arc::new(Semaphore::new(settings.limits.max_feed_streams)),
+            limits: settings.limits,
             stop: settings.stop,
             engine,
         });
@@ -129,12 +143,17 @@ impl App {
         // Method and path are needed for the log line only, and cheap to clone (a reference count each).
         let asked = (request.method().clone(), request.uri().clone());
         let began_ms = self.shared.engine.mono_ms();
-        let mut request = request.map(Body::new);
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(Peer(peer));
-        }
+        let boarded = self.shared.flights.board(request);
         let mut router = self.router.clone();
         let routed = async move {
+            // The permit is held until the answer's head is made.
+            let (mut request, _permit) = match boarded {
+                Ok(boarded) => boarded,
+                Err(full) => return full.into_response(),
+            };
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(Peer(peer));
+            }
             // A router is always ready.
             match router.call(request).await {
                 Ok(response) => response,
@@ -157,6 +176,37 @@ impl App {
             );
         }
         response
+    }
+}
+
+impl App {
+    /// What tells the server the time.
+    fn mono_ms(&self) -> Arc<dyn Fn() -> u64 + Send + Sync> {
+        let engine = self.shared.engine.clone();
+        Arc::new(move || engine.mono_ms())
+    }
+
+    /// The same as the machine's clock has it.
+    fn now_ms(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
+        let engine = self.shared.engine.clone();
+        Arc::new(move || engine.wall_ms())
+    }
+
+    /// The whole answer to a connection for which there is no place.
+    fn no_place(&self) -> Vec<u8> {
+        let id = self.ids.of(&http::HeaderMap::new());
+        let error = ApiError::unavailable(
+            "too_many_connections",
+            "all the connections there may be are busy: try again in a moment, over fewer connections",
+        );
+        let body = error.render(text(&id));
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             retry-after: 1\r\nconnection: close\r\nx-request-id: {}\r\n\r\n",
+            body.len(),
+            text(&id),
+        );
+        [head.into_bytes(), body.into()].concat()
     }
 }
 

@@ -109,6 +109,30 @@ impl Doc {
         self.0.len()
     }
 
+    /// How many objects and arrays are inside each other at the deepest place, itself included.
+    pub fn depth(&self) -> usize {
+        let (mut depth, mut deepest) = (0_usize, 0);
+        let mut bytes = self.0.bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'{' | b'[' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b'"' => loop {
+                    match bytes.next() {
+                        Some(b'\\') => drop(bytes.next()),
+                        Some(b'"') | None => break,
+                        Some(_) => {}
+                    }
+                },
+                _ => {}
+            }
+        }
+        deepest
+    }
+
     /// The members of the top level in the order of the text, duplicates included: names as what they mean,
     /// values as raw JSON. One pass; better than several [`Doc::get`]s.
     pub fn members(&self) -> Vec<(Cow<'_, str>, &str)> {

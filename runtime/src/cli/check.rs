@@ -1,7 +1,9 @@
 //! `selaras config check`: the configuration as `serve` would see it, or all that is wrong with it.
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::engine::api::BackupPolicy;
+use crate::http;
 use std::process::ExitCode;
 
 /// Prints the configuration without its secrets.
@@ -21,6 +23,7 @@ pub fn run(config: anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     let set = |set: bool| if set { "set" } else { "(not set)" }.to_owned();
     let rows = [
         ("listens on", config.listen.to_string()),
+        ("TLS", tls(&config)?),
         ("data directory", config.data_dir.display().to_string()),
         ("backups", backups(&config.backups)),
         ("outlet id", or_unset(&outlet.outlet_id)),
@@ -58,6 +61,16 @@ pub fn run(config: anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
         "\nThe configuration can be used. What was stored by the REST API wins over it, field by field."
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The files are read as `serve` would.
+fn tls(config: &Config) -> anyhow::Result<String> {
+    let Some(files) = config.tls.clone() else {
+        return Ok("(not set)".to_owned());
+    };
+    let said = files.cert.display().to_string();
+    http::Tls::load(files, SystemClock::new().wall_ms())?;
+    Ok(said)
 }
 
 fn backups(policy: &BackupPolicy) -> String {

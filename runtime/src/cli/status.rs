@@ -1,6 +1,7 @@
 //! `selaras status`: asks a running outlet over its own API. With a token, or the admin's name and password from the
 //! environment, it shows where sync stands; without, only whether the outlet is ready.
 
+use crate::cloud;
 use crate::config::Environment;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -12,10 +13,19 @@ use std::process::ExitCode;
 /// When no outlet answers, or it refuses the login.
 pub fn run(environment: &Environment, url: Option<String>, as_json: bool) -> anyhow::Result<ExitCode> {
     let port = environment.get("SERVER_PORT").map_or("8080", String::as_str);
-    let base = url.unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
+    // Another outlet is known by its name; this one, which is asked by its address, by its certificate.
+    let (base, client) = match (url, environment.get("TLS_CERT").filter(|path| !path.is_empty())) {
+        (Some(url), _) => (url, cloud::plain_client()?),
+        (None, None) => (format!("http://127.0.0.1:{port}"), cloud::plain_client()?),
+        (None, Some(path)) => {
+            let pem = std::fs::read(path).with_context(|| format!("TLS_CERT: {path} cannot be read"))?;
+            let client = cloud::client_of_this_outlet(&pem).with_context(|| format!("TLS_CERT: {path}"))?;
+            (format!("https://127.0.0.1:{port}"), client)
+        }
+    };
     let asker = Asker {
         base: base.trim_end_matches('/').to_owned(),
-        client: crate::cloud::plain_client()?,
+        client,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

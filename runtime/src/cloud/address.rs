@@ -1,5 +1,6 @@
 //! Which addresses a cloud may have, and how a call's address is put together. No I/O.
 
+use super::reach::{OutOfReach, Reach};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use std::fmt;
@@ -34,6 +35,9 @@ pub enum UrlError {
          use https, or set CLOUD_ALLOW_HTTP=true if the network in between is trusted"
     )]
     PlainHttp(String),
+    /// An address that is no cloud's.
+    #[error("leads to {0}, {1}; write the cloud's own address")]
+    OutOfReach(IpAddr, OutOfReach),
     /// `user:password@`.
     #[error("holds a user name or password; leave them out, the key goes into cloud_api_key")]
     UserInfo,
@@ -43,7 +47,7 @@ pub enum UrlError {
 }
 
 /// Checks and normalises the cloud's address: https, or http to this machine only unless `allow_http`; no user
-/// info, query or fragment; a trailing `/` or `/api/v1` is taken off.
+/// info, query or fragment; no address that is no cloud's ([`OutOfReach`]); a trailing `/` or `/api/v1` is taken off.
 ///
 /// # Errors
 /// See [`UrlError`]; its text continues a sentence that begins with the field's name.
@@ -66,6 +70,11 @@ pub fn check_url(url: &str, allow_http: bool) -> Result<BaseUrl, UrlError> {
     if !secure && !allow_http && !is_loopback(host) {
         return Err(UrlError::PlainHttp(host.to_owned()));
     }
+    if let Some(ip) = literal(host)
+        && let Err(why) = Reach::of(secure, allow_http).check(ip)
+    {
+        return Err(UrlError::OutOfReach(ip, why));
+    }
     let text = parsed.as_str().trim_end_matches('/');
     let text = text.strip_suffix("/api/v1").unwrap_or(text).trim_end_matches('/');
     Ok(BaseUrl {
@@ -76,8 +85,12 @@ pub fn check_url(url: &str, allow_http: bool) -> Result<BaseUrl, UrlError> {
 
 /// Hosts as the URL parser prints them: it has already turned `127.1` into `127.0.0.1`.
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost") || literal(host).is_some_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// A host that is no name.
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 impl BaseUrl {
@@ -147,6 +160,10 @@ mod tests {
             "http://localhost:1",
             "http://[::1]:80",
             "http://127.1/",
+            "http://2130706433",
+            "http://0x7f.0.0.1",
+            "http://0177.0.0.1",
+            "http://[::ffff:127.0.0.1]",
         ] {
             assert!(check_url(url, false).is_ok(), "{url}");
         }
@@ -156,7 +173,7 @@ mod tests {
             "http://localhost.evil.test",
             "http://127.0.0.1.evil.test",
             "http://[::ffff:10.0.0.1]",
-            "http://0.0.0.0",
+            "http://167772161",
         ] {
             assert!(
                 matches!(check_url(url, false), Err(UrlError::PlainHttp(_))),
@@ -166,6 +183,34 @@ mod tests {
         }
         assert!(!check_url("http://localhost", false).unwrap().is_secure());
         assert!(check_url("https://localhost", false).unwrap().is_secure());
+    }
+
+    #[test]
+    fn an_address_that_is_no_clouds_is_refused_however_it_is_written() {
+        for host in [
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "0251.0376.0251.0376",
+            "169.254.43518",
+            "[::ffff:169.254.169.254]",
+            "[::ffff:a9fe:a9fe]",
+            "[fe80::1]",
+            "0.0.0.0",
+            "[::]",
+            "[ff02::1]",
+            "224.0.0.1",
+        ] {
+            for scheme in ["http", "https"] {
+                let url = format!("{scheme}://{host}:8443/");
+                let refused = check_url(&url, true);
+                assert!(
+                    matches!(refused, Err(UrlError::OutOfReach(..))),
+                    "{url}: {refused:?}"
+                );
+            }
+        }
+        assert!(check_url("https://192.168.1.7", false).is_ok());
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! around each of them in `send`, the network in `wire`.
 
 use super::address::{BaseUrl, UrlError, check_url, segment};
+use super::reach::Reach;
 use super::traffic::{Meter, Traffic};
 use super::transport::Transport;
-use super::wire::Wire;
+use super::trust::Trust;
+use super::wire::{Limits, Wire};
 use crate::secret::Secret;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use selaras_core::clock::Clock;
@@ -73,6 +75,9 @@ pub(super) struct Inner {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What makes clients of clouds.
+pub type Connect = Arc<dyn Fn(CloudConfig, Arc<dyn Clock>) -> Result<Client, SetupError> + Send + Sync>;
+
 /// Six times the contract's largest payload; more is a mistake or an attack.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
@@ -82,16 +87,27 @@ impl Client {
     /// # Errors
     /// When a setting cannot be used; see [`SetupError`].
     pub fn new(config: CloudConfig, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
-        Self::with_answer_limit(config, clock, MAX_ANSWER_BYTES)
+        Self::within(config, clock, &Trust::default(), MAX_ANSWER_BYTES)
     }
 
-    pub(super) fn with_answer_limit(
+    /// Makes clients that trust these as clouds.
+    pub fn connect(trust: Trust) -> Connect {
+        Arc::new(move |config, clock| Self::within(config, clock, &trust, MAX_ANSWER_BYTES))
+    }
+
+    pub(super) fn within(
         config: CloudConfig,
         clock: Arc<dyn Clock>,
+        trust: &Trust,
         max_answer_bytes: usize,
     ) -> Result<Self, SetupError> {
         let secure = check_url(&config.base_url, config.allow_http)?.is_secure();
-        let wire = Wire::new(secure, config.request_timeout, max_answer_bytes, clock.clone())?;
+        let limits = Limits {
+            reach: Reach::of(secure, config.allow_http),
+            request_timeout: config.request_timeout,
+            max_answer_bytes,
+        };
+        let wire = Wire::new(trust.tls(secure)?, limits, clock.clone())?;
         Self::over(Arc::new(wire), config, clock)
     }
 

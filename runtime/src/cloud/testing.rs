@@ -1,6 +1,7 @@
 //! A server for this module's tests that shows a request's very bytes and answers with any bytes at all.
 
 use super::client::{Client, CloudConfig};
+use super::trust::Trust;
 use crate::secret::Secret;
 use selaras_core::clock::Clock;
 use std::sync::Arc;
@@ -94,9 +95,10 @@ impl Wire {
                 let _ = socket.shutdown().await;
             }
         });
-        let client = Client::with_answer_limit(
+        let client = Client::within(
             config(&format!("{url}/api/v1/")),
             Arc::new(FixedClock),
+            &Trust::default(),
             max_answer_bytes,
         )
         .unwrap();

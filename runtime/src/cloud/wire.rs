@@ -3,11 +3,14 @@
 
 use super::client::SetupError;
 use super::error::LinkError;
+use super::reach::{Reach, Reachable};
 use super::traffic::Tally;
 use super::transport::{Exchange, Request, Response, Transport};
+use super::trust::{Trust, only_this};
 use bytes::Bytes;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use selaras_core::clock::Clock;
 use selaras_core::offset::Reading;
 use selaras_core::stamp::Millis;
@@ -26,40 +29,40 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// As much of an error's body as is read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
+/// How far, how long and how much.
+pub(super) struct Limits {
+    /// Which addresses may be connected to.
+    pub reach: Reach,
+    /// From the first byte sent to the last received.
+    pub request_timeout: Duration,
+    /// The longest answer.
+    pub max_answer_bytes: usize,
+}
+
 /// Connections to one cloud.
 pub(super) struct Wire {
     http: reqwest::Client,
-    request_timeout: Duration,
-    max_answer_bytes: usize,
+    limits: Limits,
     clock: Arc<dyn Clock>,
 }
 
 impl Wire {
-    /// Sets the pool up; nothing is connected yet. `request_timeout`: from the first byte sent to the last received.
-    pub fn new(
-        secure: bool,
-        request_timeout: Duration,
-        max_answer_bytes: usize,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, SetupError> {
+    /// Sets the pool up; nothing is connected yet.
+    pub fn new(tls: ClientConfig, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(secure)?)
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(Arc::new(Reachable(limits.reach)))
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(request_timeout)
+            .timeout(limits.request_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_SIZE)
             .tcp_keepalive(TCP_KEEPALIVE)
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self {
-            http,
-            request_timeout,
-            max_answer_bytes,
-            clock,
-        })
+        Ok(Self { http, limits, clock })
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, LinkError> {
@@ -89,7 +92,7 @@ impl Wire {
 
     /// The whole body, or an error as soon as it is over the limit.
     async fn read(&self, mut answer: reqwest::Response, tally: &Tally) -> Result<Bytes, LinkError> {
-        let limit = self.max_answer_bytes;
+        let limit = self.limits.max_answer_bytes;
         let too_long = || LinkError::Nonsense(format!("longer than {limit} bytes"));
         let stated = answer.content_length().unwrap_or(0);
         let stated = usize::try_from(stated)
@@ -112,7 +115,7 @@ impl Wire {
         if error.is_connect() {
             LinkError::Unreachable(reasons(&error.without_url()))
         } else if error.is_timeout() {
-            LinkError::Timeout(self.request_timeout)
+            LinkError::Timeout(self.limits.request_timeout)
         } else {
             LinkError::Interrupted(reasons(&error.without_url()))
         }
@@ -173,23 +176,24 @@ fn reasons(error: &reqwest::Error) -> String {
 /// # Errors
 /// When TLS cannot be set up.
 pub fn plain_client() -> Result<reqwest::Client, SetupError> {
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(true)?)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(std::time::Duration::from_secs(90))
-        .build()?)
+    caller(Trust::default().tls(true)?)
 }
 
-/// The system's certificates with ring, named here rather than process-wide: a library's global default would
-/// depend on who came first. Plain http needs neither, and must work where no certificates are installed.
-fn tls(secure: bool) -> Result<ClientConfig, rustls::Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    let builder = if secure {
-        builder.with_platform_verifier()?
-    } else {
-        builder.with_root_certificates(RootCertStore::empty())
-    };
-    Ok(builder.with_no_client_auth())
+/// The same for the outlet that shows the first certificate of this PEM file, under whatever name or address.
+///
+/// # Errors
+/// When there is none in it, or TLS cannot be set up.
+pub fn client_of_this_outlet(certificate_pem: &[u8]) -> Result<reqwest::Client, SetupError> {
+    let certificate = CertificateDer::from_pem_slice(certificate_pem)
+        .map_err(|error| SetupError::Tls(rustls::Error::General(error.to_string())))?;
+    caller(only_this(certificate)?)
+}
+
+fn caller(tls: ClientConfig) -> Result<reqwest::Client, SetupError> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(Duration::from_secs(90))
+        .build()?)
 }

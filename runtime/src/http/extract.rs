@@ -7,9 +7,7 @@ mod cursor;
 mod fields;
 mod params;
 
-pub(crate) use body::{
-    BodyBudget, MAX_CHANGES_BYTES, MAX_COMMAND_BYTES, Payload, expect_json, expect_wasm, read_body,
-};
+pub(crate) use body::{BodyBudget, MAX_COMMAND_BYTES, Payload, expect_json, expect_wasm, read_body};
 pub(crate) use cursor::{ListKind, encode as encode_cursor};
 pub(crate) use fields::{Fields, FromField, Text, object};
 pub(crate) use params::Params;

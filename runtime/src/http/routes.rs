@@ -22,8 +22,6 @@ mod sync;
 mod tokens;
 mod users;
 
-pub(crate) use stream::MAX_STREAMS;
-
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
 use crate::http::describe::About;
 use crate::http::{ApiError, Shared, webhooks};

@@ -2,54 +2,31 @@
 //!
 //! It owns every connection's task and waits for all of them. It knows nothing of routes.
 
+mod bodies;
+mod connection;
+mod pace;
+mod roster;
 mod stall;
+mod tls;
+mod watched;
 
-use crate::http::App;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use stall::StallGuard;
-use std::convert::Infallible;
+pub use tls::{Tls, TlsError, TlsFiles};
+
+use crate::http::{App, Limits};
+use connection::{Connection, Shared};
+use roster::Roster;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long the loop rests when the system gives no more sockets.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
-
-/// What one connection, and all together, may take.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Connections at a time; more wait in the kernel's queue. Each costs some 20 KiB when idle.
-    pub max_connections: usize,
-    /// From the first wait for a request to its last header byte; so also how long an idle connection is kept.
-    /// Longer than the minute that clients keep pooled connections for, so that they close first.
-    pub header_timeout: Duration,
-    /// How long a peer may refuse to take bytes.
-    pub write_stall_timeout: Duration,
-    /// Request line and headers together.
-    pub max_header_bytes: usize,
-    /// From the signal to stop until connections that are still busy are cut.
-    pub drain_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_connections: 512,
-            header_timeout: Duration::from_secs(75),
-            write_stall_timeout: Duration::from_secs(30),
-            max_header_bytes: 16 * 1024,
-            drain_timeout: Duration::from_secs(10),
-        }
-    }
-}
+/// How seldom it says that connections are refused.
+const REFUSAL_EVERY_MS: u64 = 10_000;
 
 /// A bound socket, not yet served.
 #[derive(Debug)]
@@ -75,43 +52,50 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled; then takes no more connections, lets requests in hand finish for
-    /// `drain_timeout`, cuts what is left, and returns how many were cut.
-    pub async fn serve(self, app: App, limits: Limits, stop: CancellationToken) -> usize {
-        let slots = Arc::new(Semaphore::new(limits.max_connections));
-        let limits = Arc::new(limits);
+    /// `drain_timeout`, cuts what is left, and returns how many were cut. With `tls` it speaks nothing else.
+    pub async fn serve(self, app: App, limits: Limits, tls: Option<Tls>, stop: CancellationToken) -> usize {
+        let roster = Roster::new(limits.max_connections, limits.max_per_address, app.mono_ms());
+        let mut minding = JoinSet::new();
+        if let Some(tls) = tls.clone() {
+            minding.spawn(tls.mind(app.now_ms(), stop.clone()));
+        }
+        let shared = Arc::new(Shared {
+            app,
+            limits,
+            tls,
+            stop: stop.clone(),
+        });
         let mut connections = JoinSet::new();
+        let mut refusals = Refusals::default();
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
-                (slot, stream, peer) = accept(&self.listener, &slots) => {
-                    let connection = serve_connection(stream, peer, app.clone(), limits.clone(), stop.child_token());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(slot);
-                    });
+                (stream, peer) = accept(&self.listener) => {
+                    let Some(ticket) = roster.admit(peer.ip()) else {
+                        refusals.refuse(&shared, &stream, peer);
+                        continue;
+                    };
+                    let connection = Connection { shared: shared.clone(), peer, ticket };
+                    connections.spawn(connection.serve(stream));
                 }
             }
         }
         drop(self.listener);
-        drain(&mut connections, limits.drain_timeout).await
+        let cut = drain(&mut connections, shared.limits.drain_timeout).await;
+        while let Some(ended) = minding.join_next().await {
+            report(ended);
+        }
+        cut
     }
 }
 
-/// The next connection, once there is a slot for it. Cancel-safe: a connection that was taken is returned at once.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
-    let slot = slots
-        .clone()
-        .acquire_owned()
-        .await
-        .expect("invariant: the semaphore is never closed");
+/// The next connection. Cancel-safe: a connection that was taken is returned at once.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (slot, stream, peer),
+            Ok(accepted) => return accepted,
             // The peer was gone before we took it.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -122,40 +106,32 @@ async fn accept(
     }
 }
 
-/// One connection from its first byte to its end.
-async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    app: App,
-    limits: Arc<Limits>,
-    stop: CancellationToken,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
-    }
-    let service = service_fn(move |request| {
-        let app = app.clone();
-        async move { Ok::<_, Infallible>(app.handle(request, Some(peer)).await) }
-    });
-    let io = TokioIo::new(StallGuard::new(stream, limits.write_stall_timeout));
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_header_size(limits.max_header_bytes)
-            .max_buf_size(limits.max_header_bytes.max(64 * 1024))
-            .serve_connection(io, service)
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// Newcomers for whom nobody can make place.
+#[derive(Default)]
+struct Refusals {
+    count: u64,
+    told_ms: Option<u64>,
+}
+
+impl Refusals {
+    /// Says so, as far as a fresh socket takes it, and in the log now and then.
+    fn refuse(&mut self, shared: &Shared, stream: &TcpStream, peer: SocketAddr) {
+        self.count += 1;
+        let now_ms = shared.app.mono_ms()();
+        if self
+            .told_ms
+            .is_none_or(|told_ms| now_ms >= told_ms + REFUSAL_EVERY_MS)
+        {
+            self.told_ms = Some(now_ms);
+            let count = std::mem::take(&mut self.count);
+            tracing::warn!(%peer, count, "connections are refused: all there may be are being served \
+                (MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS)");
         }
-    };
-    if let Err(error) = ended {
-        // The peer's doing: a timeout, a reset, no HTTP at all.
-        tracing::debug!(%peer, %error, "connection ended early");
+        if shared.tls.is_none()
+            && let Err(error) = stream.try_write(&shared.app.no_place())
+        {
+            tracing::debug!(%peer, %error, "a refusal was not heard");
+        }
     }
 }
 

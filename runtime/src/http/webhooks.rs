@@ -14,7 +14,8 @@ pub(crate) use signature::Keys;
 use signature::Proof;
 
 use crate::engine::api::{Hook, HookOutcome, HookResult, Resolution};
-use crate::http::extract::{MAX_CHANGES_BYTES, MAX_COMMAND_BYTES, read_body};
+use crate::http::RequestLimits;
+use crate::http::extract::{MAX_COMMAND_BYTES, read_body};
 use crate::http::{ApiError, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -56,9 +57,9 @@ impl Path {
     }
 
     /// The largest body.
-    fn max_bytes(self) -> usize {
+    fn max_bytes(self, limits: &RequestLimits) -> usize {
         match self {
-            Self::Update | Self::Delete | Self::Conflict | Self::Bulk => MAX_CHANGES_BYTES,
+            Self::Update | Self::Delete | Self::Conflict | Self::Bulk => limits.max_body_bytes,
             Self::Broadcast | Self::Config => MAX_COMMAND_BYTES,
         }
     }
@@ -229,7 +230,7 @@ async fn receive(
     path: Path,
 ) -> Result<(Option<String>, HookOutcome), ApiError> {
     let (parts, body) = request.into_parts();
-    let payload = read_body(http, body, path.max_bytes()).await?;
+    let payload = read_body(http, body, path.max_bytes(&http.limits)).await?;
     let keys = http.webhooks.configured()?;
     let proof = keys.verify(&parts.headers, payload.bytes())?;
     check_form(http, &proof)?;

@@ -17,6 +17,7 @@ use crate::harness::wait;
 use crate::scripted_cloud::ScriptedCloud;
 use process::free_port;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -190,11 +191,18 @@ impl Setup {
     /// Starts the process and waits for nothing.
     pub fn begin(&self) -> Outlet {
         let port = free_port();
+        let (scheme, http) = match self.env.get("TLS_CERT") {
+            Some(cert) => {
+                let pem = std::fs::read(self.dir.path().join(cert)).expect("the outlet's certificate");
+                ("https", selaras::cloud::client_of_this_outlet(&pem))
+            }
+            None => ("http", selaras::cloud::plain_client()),
+        };
         Outlet {
             process: Process::spawn(&["serve"], &self.env, port, self.dir.path(), None),
             setup: self.clone(),
-            base: format!("http://127.0.0.1:{port}"),
-            http: selaras::cloud::plain_client().expect("a client"),
+            base: format!("{scheme}://127.0.0.1:{port}"),
+            http: http.expect("a client"),
             token: None,
         }
     }
@@ -256,6 +264,19 @@ impl Outlet {
     /// Where commands that talk to it are run.
     pub fn beside(&self) -> Setup {
         self.setup.clone().env("SERVER_PORT", self.port())
+    }
+
+    /// Where it listens, for who speaks to it in another way than HTTP's.
+    pub fn address(&self) -> SocketAddr {
+        let address = self.base.split("//").nth(1);
+        address
+            .and_then(|address| address.parse().ok())
+            .expect("invariant: a base with an address")
+    }
+
+    /// The token of who is logged in.
+    pub fn bearer(&self) -> &str {
+        self.token.as_deref().expect("somebody is logged in")
     }
 
     /// What it has logged since it was started.

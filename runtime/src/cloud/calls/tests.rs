@@ -209,6 +209,33 @@ async fn refusals_keep_what_they_say() {
 }
 
 #[tokio::test]
+async fn nobody_hears_of_a_redirect_to_them() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let target = format!(
+        "Location: http://{}/api/v1/ping\r\n",
+        elsewhere.local_addr().unwrap()
+    );
+    let statuses = [
+        "301 Moved Permanently",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ];
+    let wire = Wire::answering(statuses.map(|status| http(status, &target, "")).to_vec()).await;
+    for status in statuses {
+        let told = wire.client.ping().await.unwrap_err();
+        assert!(
+            told.to_string().contains("redirects are not followed"),
+            "{status}: {told}"
+        );
+    }
+    let come = elsewhere.accept().map(|_| "somebody came").unwrap_err();
+    assert_eq!(come.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
 async fn a_broken_connection_is_told_from_an_absent_one() {
     let cut = http("200 OK", "", r#"{"success":true}"#);
     let wire = Wire::answering(vec![

@@ -233,6 +233,7 @@ fn expect(about: &mut About, entry: &Endpoint) {
         about.problems.entry(status).or_default().extend(codes);
     };
     may(500, &["internal_error"]);
+    may(503, &["overloaded"]);
     let reads = entry.method == Method::GET;
     match entry.who {
         Who::Anyone => {}

@@ -1,27 +1,17 @@
 //! Bodies: how large, how long, which media type.
 
-use crate::http::{ApiError, Shared};
+use crate::http::flight::Full;
+use crate::http::{ApiError, RequestLimits, Shared};
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
-use selaras_core::json::Doc;
+use selaras_core::json::{Doc, MAX_DEPTH};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// `POST /api/v1/changes` and webhooks: the contract's payload limit.
-pub(crate) const MAX_CHANGES_BYTES: usize = 10 * 1024 * 1024;
 /// Settings, logins and the like.
 pub(crate) const MAX_COMMAND_BYTES: usize = 256 * 1024;
-
-/// A body that takes longer is given up: 10 MB in this time is a line of 1.4 Mbit/s.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
-/// After a body is refused for its size, so much more of it is read and thrown away, because a client that is
-/// still sending would see a reset connection in place of the answer.
-const DISCARD_BYTES: usize = 32 * 1024 * 1024;
-/// And for so long.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bodies up to this size are paid for by the connection limit alone.
 const FREE_BYTES: usize = 64 * 1024;
@@ -45,6 +35,7 @@ impl Default for BodyBudget {
 pub(crate) struct Payload {
     bytes: Bytes,
     budget: Option<OwnedSemaphorePermit>,
+    max_json_depth: usize,
 }
 
 impl Payload {
@@ -68,10 +59,19 @@ impl Payload {
 
     /// The body as a JSON object. 400 where it is none.
     pub(crate) fn doc(&self) -> Result<Doc, ApiError> {
-        Doc::parse(self.text()?).map_err(|error| {
-            ApiError::bad_request("invalid_json", format!("the body cannot be read: {error}"))
-                .detail("body", error.to_string())
-        })
+        let unreadable = |problem: String| {
+            ApiError::bad_request("invalid_json", format!("the body cannot be read: {problem}"))
+                .detail("body", problem)
+        };
+        let text = self.text()?;
+        let doc = Doc::parse(text).map_err(|error| unreadable(error.to_string()))?;
+        if self.max_json_depth < MAX_DEPTH && doc.depth() > self.max_json_depth {
+            return Err(unreadable(format!(
+                "nested deeper than {} levels (MAX_JSON_DEPTH)",
+                self.max_json_depth
+            )));
+        }
+        Ok(doc)
     }
 
     /// How many permits it holds (tests).
@@ -131,13 +131,18 @@ pub(crate) fn expect_wasm(headers: &HeaderMap) -> Result<(), ApiError> {
 /// 413 over the limit, 408 when it does not arrive in time, 503 when large bodies already fill their memory,
 /// 400 when the connection breaks off.
 pub(crate) async fn read_body(state: &Shared, body: Body, limit: usize) -> Result<Payload, ApiError> {
-    read(&state.bodies, body, limit).await
+    read(&state.bodies, &state.limits, body, limit).await
 }
 
-async fn read(budget: &BodyBudget, mut body: Body, limit: usize) -> Result<Payload, ApiError> {
+async fn read(
+    budget: &BodyBudget,
+    limits: &RequestLimits,
+    mut body: Body,
+    limit: usize,
+) -> Result<Payload, ApiError> {
     let hint = body.size_hint();
     if hint.lower() > limit as u64 {
-        return Err(refuse_size(body, limit).await);
+        return Err(too_large(limit));
     }
     let expected = hint
         .exact()
@@ -146,19 +151,21 @@ async fn read(budget: &BodyBudget, mut body: Body, limit: usize) -> Result<Paylo
     let mut payload = Payload {
         bytes: Bytes::new(),
         budget: None,
+        max_json_depth: limits.max_json_depth,
     };
     let collected = tokio::time::timeout(
-        BODY_TIMEOUT,
+        limits.body_timeout,
         collect(budget, &mut body, &mut payload, expected, limit),
     );
     match collected.await {
         Ok(Ok(())) => Ok(payload),
-        Ok(Err(Stop::TooLarge)) => Err(refuse_size(body, limit).await),
+        Ok(Err(Stop::TooLarge)) => Err(too_large(limit)),
         Ok(Err(Stop::Other(error))) => Err(*error),
         Err(_elapsed) => Err(ApiError::request_timeout(format!(
             "the body did not arrive within {} seconds: send it again",
-            BODY_TIMEOUT.as_secs()
-        ))),
+            limits.body_timeout.as_secs()
+        ))
+        .header(header::CONNECTION, HeaderValue::from_static("close"))),
     }
 }
 
@@ -179,6 +186,10 @@ async fn collect(
     // Most bodies are one frame, which is kept as it came.
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
+            let error = error.into_inner();
+            if error.is::<Full>() {
+                return Stop::Other(Box::new(Full.into()));
+            }
             let error = ApiError::bad_request("incomplete_body", "the body broke off: send it again")
                 .cause(error.to_string());
             Stop::Other(Box::new(error))
@@ -224,7 +235,7 @@ impl BodyBudget {
         let Ok(more) = self.0.clone().try_acquire_many_owned(missing) else {
             let error = ApiError::unavailable("overloaded", "too many large bodies at once: send it again")
                 .retry_after(1)
-                .header(header::CONNECTION, http::HeaderValue::from_static("close"));
+                .header(header::CONNECTION, HeaderValue::from_static("close"));
             return Err(Stop::Other(Box::new(error)));
         };
         match &mut payload.budget {
@@ -235,31 +246,25 @@ impl BodyBudget {
     }
 }
 
-/// The 413, after the sender had a chance to finish.
-async fn refuse_size(mut body: Body, limit: usize) -> ApiError {
-    let discard = async {
-        let mut left = DISCARD_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else {
-                break;
-            };
-            left = rest;
-        }
-    };
-    if tokio::time::timeout(DISCARD_TIMEOUT, discard).await.is_err() {
-        tracing::debug!("a refused body was still being sent");
-    }
+/// The 413, at once: the connection goes on throwing away what still comes, so that the sender hears of it.
+fn too_large(limit: usize) -> ApiError {
     let problem = format!("has more than the {limit} bytes that are taken here");
-    ApiError::too_large(format!("the body {problem}: send less at a time")).detail("body", problem)
+    ApiError::too_large(format!("the body {problem}: send less at a time"))
+        .detail("body", problem)
+        .header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, StatusCode};
+    use http::StatusCode;
     use hyper::body::Frame;
     use std::pin::Pin;
     use std::task::{Context, Poll};
+
+    async fn read(budget: &BodyBudget, body: Body, limit: usize) -> Result<Payload, ApiError> {
+        super::read(budget, &RequestLimits::default(), body, limit).await
+    }
 
     fn content_type(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_str(value).unwrap())])
@@ -329,7 +334,7 @@ mod tests {
     async fn a_large_body_takes_its_part_of_the_budget_and_gives_it_back() {
         let budget = BodyBudget::default();
         let all = budget.0.available_permits();
-        let payload = read(&budget, Body::from(vec![b'x'; 1_000_000]), MAX_CHANGES_BYTES)
+        let payload = read(&budget, Body::from(vec![b'x'; 1_000_000]), 2_000_000)
             .await
             .unwrap();
         assert_eq!(payload.held(), (1_000_000 - FREE_BYTES).div_ceil(UNIT_BYTES));
@@ -341,11 +346,11 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_over_the_budget_are_503_and_small_ones_still_pass() {
         let budget = BodyBudget(Arc::new(Semaphore::new(0)));
-        let error = read(&budget, Body::from(vec![b'x'; 1_000_000]), MAX_CHANGES_BYTES)
+        let error = read(&budget, Body::from(vec![b'x'; 1_000_000]), 2_000_000)
             .await
             .unwrap_err();
         assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
-        read(&budget, Body::from(vec![b'x'; FREE_BYTES]), MAX_CHANGES_BYTES)
+        read(&budget, Body::from(vec![b'x'; FREE_BYTES]), 2_000_000)
             .await
             .unwrap();
     }

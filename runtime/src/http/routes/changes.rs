@@ -7,7 +7,7 @@ use crate::engine::api::{Change, Feed, FeedEntry, Intent, Precondition};
 use crate::http::auth::Caller;
 use crate::http::conditions;
 use crate::http::error::{Asked, Detail};
-use crate::http::extract::{Fields, FromField, MAX_CHANGES_BYTES, Params, expect_json, read_body};
+use crate::http::extract::{Fields, FromField, Params, expect_json, read_body};
 use crate::http::reply;
 use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
@@ -46,7 +46,7 @@ pub(crate) async fn post(
 ) -> Result<Response, ApiError> {
     expect_json(request.headers(), false)?;
     let (parts, body) = request.into_parts();
-    let payload = read_body(&http, body, MAX_CHANGES_BYTES).await?;
+    let payload = read_body(&http, body, http.limits.max_body_bytes).await?;
     let changes = parse(&payload.doc()?)?;
     for change in &changes {
         caller.may_use(&change.key.entity_type)?;
@@ -204,6 +204,16 @@ pub(crate) async fn feed(State(http): State<Shared>, caller: Caller, uri: Uri) -
     let since = params.number("since", 0, u64::MAX)?.unwrap_or(0);
     let limit = params.limit()?;
     let wait = Duration::from_secs(params.number("wait", 0, MAX_WAIT_SECONDS)?.unwrap_or(0));
+    let _waiting = if wait.is_zero() {
+        None
+    } else {
+        Some(http.waiters.try_acquire().map_err(|_none_left| {
+            let most = http.limits.max_feed_waiters;
+            let message =
+                format!("{most} calls already wait for the feed: ask without wait, or again in a moment");
+            ApiError::unavailable("too_many_waiters", message).retry_after(5)
+        })?)
+    };
     let feed = tokio::select! {
         feed = http.engine.feed(since, limit, wait, &caller.scope) => feed?,
         () = http.stop.cancelled(), if !wait.is_zero() => {

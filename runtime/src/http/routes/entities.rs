@@ -156,7 +156,10 @@ async fn document(
 ) -> Result<(http::request::Parts, Payload), ApiError> {
     let (parts, body) = request.into_parts();
     let limit = http.engine.max_document_bytes(&key.entity_type);
-    Ok((parts, read_body(http, body, limit).await?))
+    Ok((
+        parts,
+        read_body(http, body, limit.min(http.limits.max_body_bytes)).await?,
+    ))
 }
 
 async fn change(

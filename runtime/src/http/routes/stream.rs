@@ -24,8 +24,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Streams at a time, so that they leave most of the connections to others.
-pub(crate) const MAX_STREAMS: usize = 64;
 /// Entries read at a time.
 const PAGE: usize = 100;
 /// A quiet stream says so often that it is there: proxies and dead peers are noticed by it.
@@ -85,7 +83,8 @@ pub(crate) async fn stream(
     let place = Place::of(&headers, &Params::of(&uri)?)?;
     http.engine.feed_head_after(place.epoch.as_deref(), place.seq)?;
     let Ok(permit) = http.streams.clone().try_acquire_owned() else {
-        let message = format!("{MAX_STREAMS} streams are open: try again later, or ask GET /api/v1/changes");
+        let most = http.limits.max_feed_streams;
+        let message = format!("{most} streams are open: try again later, or ask GET /api/v1/changes");
         return Err(ApiError::unavailable("too_many_streams", message).retry_after(5));
     };
     let reader = Reader {
@@ -236,7 +235,8 @@ mod tests {
         )
         .await;
         let mut body = open.unwrap().into_body();
-        assert_eq!(http.streams.available_permits(), MAX_STREAMS - 1);
+        let all = http.limits.max_feed_streams;
+        assert_eq!(http.streams.available_permits(), all - 1);
         let mut told = Vec::new();
         for _ in 0..4 {
             let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(told, [0, PAGE, PAGE, 50]);
         http.stop.cancel();
         assert!(body.frame().await.is_none());
-        assert_eq!(http.streams.available_permits(), MAX_STREAMS);
+        assert_eq!(http.streams.available_permits(), all);
     }
 
     fn place(epoch: Option<&str>, seq: u64) -> Place {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::http::testing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 const LIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -20,7 +21,7 @@ async fn start(limits: Limits) -> Running {
     let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = server.local_addr();
     let stop = CancellationToken::new();
-    let served = tokio::spawn(server.serve(testing::app().await, limits, stop.clone()));
+    let served = tokio::spawn(server.serve(testing::app().await, limits, None, stop.clone()));
     Running {
         address,
         stop,
@@ -115,42 +116,104 @@ async fn a_request_that_never_ends_is_cut_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_connection_over_the_limit_waits_for_its_turn() {
+async fn over_the_limit_the_longest_idle_gives_way_to_a_newcomer() {
     let running = start(Limits {
-        max_connections: 1,
+        max_per_address: 2,
         ..Limits::default()
     })
     .await;
-    let mut first = running.connect().await;
-    ask(&mut first).await;
-    let mut second = running.connect().await;
-    second.write_all(LIVE).await.unwrap();
-    let too_early = tokio::time::timeout(Duration::from_millis(50), second.readable()).await;
-    assert!(
-        too_early.is_err(),
-        "the second connection was served beside the first"
-    );
-    drop(first);
-    read_until(&mut second, "}}").await;
+    let mut oldest = running.connect().await;
+    ask(&mut oldest).await;
+    let mut younger = running.connect().await;
+    ask(&mut younger).await;
+    let mut newcomer = running.connect().await;
+    ask(&mut newcomer).await;
+    assert_eq!(oldest.read(&mut [0; 16]).await.unwrap(), 0);
+    ask(&mut younger).await;
     running.stopped().await;
 }
 
 #[tokio::test]
-async fn a_peer_that_sends_no_request_is_let_go() {
+async fn where_all_are_being_served_a_newcomer_is_told_so() {
+    let running = start(Limits {
+        max_per_address: 1,
+        ..Limits::default()
+    })
+    .await;
+    let mut busy = running.connect().await;
+    busy.write_all(HALF_A_LOGIN).await.unwrap();
+    read_until(&mut busy, "100 Continue\r\n\r\n").await;
+    let mut newcomer = running.connect().await;
+    let answer = read_until(&mut newcomer, "\"request_id\"").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(
+        answer.contains("retry-after: 1") && answer.contains("too_many_connections"),
+        "{answer}"
+    );
+    busy.write_all(b"{}").await.unwrap();
+    read_until(&mut busy, "missing_fields").await;
+    running.stopped().await;
+}
+
+/// What came until the end of the connection.
+async fn rest_of(stream: &mut TcpStream) -> String {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    String::from_utf8(rest).unwrap()
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_cut_long_before_an_idle_connection() {
     let running = start(Limits {
         header_timeout: Duration::from_millis(20),
         ..Limits::default()
     })
     .await;
-    let mut stream = running.connect().await;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHos").await.unwrap();
-    let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).await.unwrap();
-    assert!(
-        !rest.starts_with(b"HTTP/1.1 200"),
-        "{}",
-        String::from_utf8_lossy(&rest)
-    );
+    let mut idle = running.connect().await;
+    ask(&mut idle).await;
+    let mut slow = running.connect().await;
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHos").await.unwrap();
+    assert_eq!(rest_of(&mut slow).await, "");
+    ask(&mut idle).await;
+    // The same after a request.
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHos").await.unwrap();
+    assert_eq!(rest_of(&mut idle).await, "");
+    running.stopped().await;
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_is_let_go() {
+    let running = start(Limits {
+        idle_timeout: Duration::from_millis(20),
+        ..Limits::default()
+    })
+    .await;
+    let mut silent = running.connect().await;
+    assert_eq!(rest_of(&mut silent).await, "");
+    let mut asked_once = running.connect().await;
+    ask(&mut asked_once).await;
+    assert_eq!(rest_of(&mut asked_once).await, "");
+    running.stopped().await;
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_before_it_comes_and_its_sender_hears_of_it() {
+    let running = start(Limits::default()).await;
+    let head =
+        |length| format!("POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    // Who sends nothing of it.
+    let mut waiting = running.connect().await;
+    waiting.write_all(head(20_000_000).as_bytes()).await.unwrap();
+    let answer = read_until(&mut waiting, "\"request_id\"").await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // Who sends all of it before looking.
+    let mut sending = running.connect().await;
+    sending.write_all(head(20_000_000).as_bytes()).await.unwrap();
+    sending.write_all(&vec![b'x'; 20_000_000]).await.unwrap();
+    sending.shutdown().await.unwrap();
+    let answer = rest_of(&mut sending).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    running.stopped().await;
 }
 
 #[tokio::test]

@@ -67,4 +67,5 @@ pub(crate) fn feed() -> About {
         .query("wait", wait, "Seconds to wait for a change when there is none.")
         .answer::<FeedBody<'_>>(StatusCode::OK, "A page of the feed.")
         .may(410, &["feed_truncated"])
+        .may(503, &["too_many_waiters"])
 }
