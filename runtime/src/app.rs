@@ -11,12 +11,13 @@ mod restore;
 
 use self::folder::Folder;
 use crate::clock::{Clock, SystemClock, monotonic_us};
-use crate::cloud::Client;
+use crate::cloud::{Client, OnExchange, Trust};
 use crate::config::Config;
 use crate::control;
-use crate::engine::{Engine, FirstAdmin, Parts, first_admin, has_users, password_problem};
+use crate::engine::{Connect, Engine, FirstAdmin, Parts, first_admin, has_users, password_problem};
 use crate::http;
-use crate::plugin::{Compiling, Host, HostConfig, Limits};
+use crate::metrics::Metrics;
+use crate::plugin::{Compiling, FailureCode, Host, HostConfig, Limits};
 use crate::secret::Secret;
 use crate::store::rows::Rows;
 use crate::store::{DurableStore, Opening, OpeningParts, Store, probe, salvage};
@@ -39,6 +40,7 @@ pub struct App {
     shutdown: CancellationToken,
     server: JoinHandle<usize>,
     scheduler: JoinHandle<()>,
+    pulse: JoinHandle<()>,
     tidier: JoinHandle<()>,
     parked: JoinHandle<()>,
     sessions: JoinHandle<()>,
@@ -70,11 +72,24 @@ impl App {
             .await
             .with_context(|| format!("cannot listen on {} (SERVER_PORT, LISTEN_ADDR)", config.listen))?;
 
+        let address = server.local_addr();
+        let shutdown = CancellationToken::new();
+        // Who supervises hears that it is starting, however long that takes. A start that fails ends it.
+        let door = http::Door::closed(clock.random(), times(&clock));
+        let limits = descriptors::make_room(config.limits.clone());
+        let server = tokio::spawn(server.serve(door.clone(), limits, tls, shutdown.clone()));
+        let failing = shutdown.clone().drop_guard();
+
         let restart = CancellationToken::new();
-        let opening = open(&config, &clock, restart.clone());
+        let metrics = Metrics::timed(monotonic_us);
+        let opening = open(&config, &clock, restart.clone(), metrics.clone());
         let (store, (host, plugin_problems)) = tokio::try_join!(opening, load_embedded(&dir, &clock))?;
         let store = Arc::new(store);
-        let shutdown = CancellationToken::new();
+        let counted = metrics.clone();
+        host.observe(Arc::new(move |called| {
+            let error = called.error.map(FailureCode::as_str);
+            counted.plugin_call(called.plugin, called.call, called.took_us, error);
+        }));
         let engine = Engine::new(Parts {
             store: store.clone(),
             host: host.clone(),
@@ -82,8 +97,9 @@ impl App {
             plugin_trust: config.plugin_trust.clone(),
             clock: clock.clone(),
             defaults: config.defaults.clone(),
-            connect: Client::connect(config.cloud_trust.clone()),
+            connect: watched(&metrics, config.cloud_trust.clone()),
             backups: config.backups.clone(),
+            metrics: metrics.clone(),
             shutdown: shutdown.clone(),
         })
         .context("the stored settings cannot be read")?;
@@ -111,14 +127,17 @@ impl App {
                 webhook_secrets: config.webhook_secrets.clone(),
                 refuse_legacy_webhooks: config.webhook_refuse_legacy,
                 limits: config.limits.requests.clone(),
+                scrape: http::Scrape::new(
+                    config.metrics_token.as_ref().map(|token| token.expose().as_str()),
+                    config.metrics_loopback,
+                ),
                 stop: shutdown.clone(),
             },
         );
         // Before it is ready: who sees it ready may ask.
         let control = listen_for_commands(&dir, &engine, &shutdown);
-        let address = server.local_addr();
-        let limits = descriptors::make_room(config.limits.clone());
-        let server = tokio::spawn(server.serve(app, limits, tls, shutdown.clone()));
+        door.open(app);
+        let pulse = tokio::spawn(engine.clone().beat(shutdown.clone()));
         let tidier = tokio::spawn(engine.clone().tidy(shutdown.clone()));
         let parked = tokio::spawn(engine.clone().mind_parked(shutdown.clone()));
         let sessions = tokio::spawn(engine.clone().mind_sessions(shutdown.clone()));
@@ -129,9 +148,10 @@ impl App {
         tracing::info!(%address, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "selaras serves");
         Ok(Self {
             address,
-            shutdown,
+            shutdown: failing.disarm(),
             server,
             scheduler,
+            pulse,
             tidier,
             parked,
             sessions,
@@ -169,6 +189,7 @@ impl App {
             );
         }
         self.scheduler.await.context("the scheduler's task died")?;
+        self.pulse.await.context("the task of the pulse died")?;
         self.tidier.await.context("the tidier's task died")?;
         self.parked.await.context("the task of what is parked died")?;
         self.sessions.await.context("the task of the sessions died")?;
@@ -216,6 +237,7 @@ async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     restart: CancellationToken,
+    metrics: Metrics,
 ) -> anyhow::Result<DurableStore> {
     let (naming, timing) = (clock.clone(), clock.clone());
     let opening = Opening::new(OpeningParts {
@@ -223,6 +245,7 @@ async fn open(
         backups: config.backups.dir.clone(),
         cache_bytes: STORE_CACHE_BYTES,
         timer: Some(Arc::new(monotonic_us)),
+        on_commit: Some(Arc::new(move |batches, took_us| metrics.commit(batches, took_us))),
         epoch: Arc::new(move || epoch(&*naming)),
         now_ms: Arc::new(move || timing.wall_ms()),
         prober: probe::in_child(),
@@ -237,6 +260,23 @@ async fn open(
     })
     .await
     .context("opening the store panicked")?
+}
+
+/// What tells the server the time.
+fn times(clock: &Arc<dyn Clock>) -> http::Times {
+    let (mono, wall) = (clock.clone(), clock.clone());
+    http::Times {
+        mono_ms: Arc::new(move || mono.mono_ms()),
+        wall_ms: Arc::new(move || wall.wall_ms()),
+    }
+}
+
+/// Makes clients of the cloud that trust what is trusted, and whose calls are counted.
+fn watched(metrics: &Metrics, trust: Trust) -> Connect {
+    let connect = Client::connect(trust);
+    let counted = metrics.clone();
+    let tell: OnExchange = Arc::new(move |call, outcome, took_ms| counted.cloud(call, outcome, took_ms));
+    Arc::new(move |config, clock| Ok(connect(config, clock)?.observed(tell.clone())))
 }
 
 async fn load_embedded(dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<(Host, Vec<(String, String)>)> {

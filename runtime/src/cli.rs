@@ -13,6 +13,7 @@ mod restore;
 mod serve;
 mod status;
 mod supervisor;
+mod watch;
 
 use crate::config::{Config, ConfigError, environment};
 use crate::plugin::compile_as_child;
@@ -124,6 +125,9 @@ enum Command {
         /// Print the answer's JSON.
         #[arg(long)]
         json: bool,
+        /// Go on, every two seconds, until Ctrl-C. Where it is no terminal that is written to, a line each time.
+        #[arg(long)]
+        watch: bool,
     },
 }
 
@@ -170,9 +174,9 @@ pub fn main() -> ExitCode {
             command: ConfigCommand::Check,
         } => check::run(configured()),
         Command::Plugin { command } => plugin::run(command, configured),
-        Command::Status { url, json } => environment(Path::new("."))
+        Command::Status { url, json, watch } => environment(Path::new("."))
             .map_err(anyhow::Error::from)
-            .and_then(|environment| status::run(&environment, url, json)),
+            .and_then(|environment| status::run(&environment, url, json, watch)),
     };
     match outcome {
         Ok(code) => code,

@@ -13,6 +13,7 @@ use crate::plugin::Trust;
 use crate::plugin::signature::PublicKey;
 use crate::secret::Secret;
 use crate::store::SpaceSettings;
+use crate::telemetry::Traces;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,6 +21,9 @@ use std::path::{Path, PathBuf};
 
 /// The shortest password that the first admin may be given; one under eight characters is warned of.
 const SHORTEST_PASSWORD: usize = 4;
+
+/// The shortest token that lets metrics be read: long enough not to be guessed.
+const SHORTEST_METRICS_TOKEN: usize = 16;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +63,18 @@ pub struct Config {
     pub admin_username: String,
     /// The first admin's password; none: a random one is written to the data directory.
     pub admin_password: Option<Secret>,
+    /// Lets who bears it read the metrics.
+    pub metrics_token: Option<Secret>,
+    /// This machine reads the metrics without a token.
+    pub metrics_loopback: bool,
     /// Whose plugins are taken.
     pub plugin_trust: Trust,
     /// Room on the disk.
     pub space: SpaceSettings,
     /// A database smaller than this is not rewritten at the start, in bytes.
     pub compact_min_bytes: u64,
+    /// Where traces go; none: nowhere.
+    pub traces: Option<Traces>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
@@ -169,9 +179,12 @@ impl Reader<'_> {
             jwt_secret_previous: self.jwt_secret_previous(),
             admin_username: self.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             admin_password: self.admin_password(),
+            metrics_loopback: self.metrics_loopback(),
+            metrics_token: self.metrics_token(),
             plugin_trust: self.plugin_trust(),
             space: self.space(),
             compact_min_bytes: u64::from(self.number("STORE_COMPACT_MIN_MB", 256, 0, 1_000_000)) << 20,
+            traces: self.traces(),
             log_format: self.log_format(),
             log_filter: self
                 .text("RUST_LOG")
@@ -273,6 +286,23 @@ impl Reader<'_> {
         Some(password)
     }
 
+    fn metrics_token(&mut self) -> Option<Secret> {
+        let token = self.secret("METRICS_TOKEN")?;
+        let is_printable = token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        if token.expose().len() < SHORTEST_METRICS_TOKEN || !is_printable {
+            let problem =
+                format!("at least {SHORTEST_METRICS_TOKEN} printable ASCII characters without spaces");
+            self.problem("METRICS_TOKEN", &problem);
+        }
+        Some(token)
+    }
+
+    /// Who makes a token means that one is needed, also on this machine.
+    fn metrics_loopback(&mut self) -> bool {
+        let has_token = self.text("METRICS_TOKEN").is_some();
+        self.flag("METRICS_LOOPBACK", !has_token)
+    }
+
     fn plugin_trust(&mut self) -> Trust {
         let Some(text) = self.text("PLUGIN_TRUSTED_KEYS") else {
             return Trust::default();
@@ -306,9 +336,26 @@ impl Reader<'_> {
         }
     }
 
+    fn traces(&mut self) -> Option<Traces> {
+        let endpoint = self.text("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        let allow_http = self.flag("OTEL_ALLOW_HTTP", false);
+        let headers = self.secret("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default();
+        let name = self
+            .text("OTEL_SERVICE_NAME")
+            .unwrap_or_else(|| "selaras".to_owned());
+        let outlet_id = self.text("OUTLET_ID");
+        match Traces::parse(&endpoint, allow_http, headers.expose(), name, outlet_id) {
+            Ok(traces) => Some(traces),
+            Err((variable, problem)) => {
+                self.problem(variable, problem);
+                None
+            }
+        }
+    }
+
     fn log_format(&mut self) -> LogFormat {
         match self.text("LOG_FORMAT").as_deref() {
-            None | Some("human") => LogFormat::Human,
+            None | Some("human" | "text") => LogFormat::Human,
             Some("json") => LogFormat::Json,
             Some(_) => {
                 self.problem("LOG_FORMAT", "human or json");
@@ -443,6 +490,10 @@ mod tests {
             ("JWT_SECRET_PREVIOUS", "short"),
             ("ADMIN_PASSWORD", "123"),
             ("LOG_FORMAT", "xml"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example:4318"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+            ("METRICS_TOKEN", "short"),
+            ("METRICS_LOOPBACK", "perhaps"),
             ("PLUGIN_TRUSTED_KEYS", "not a key"),
             ("PLUGIN_TRUSTED_KEYS", ","),
             ("CLOUD_PIN", "sha256/short"),
@@ -478,6 +529,14 @@ mod tests {
         let config = parse(&[("WEBHOOK_SECRET_FILE", file.path().to_str().unwrap())]).unwrap();
         assert_eq!(config.webhook_secrets[0].expose(), "from a file");
         assert!(!format!("{:?}", config.webhook_secrets).contains("from a file"));
+    }
+
+    #[test]
+    fn a_metrics_token_closes_the_way_of_this_machine_unless_it_is_opened() {
+        let loopback = |pairs: &[(&str, &str)]| parse(pairs).unwrap().metrics_loopback;
+        let token = ("METRICS_TOKEN", "0123456789abcdef");
+        assert!(loopback(&[]) && !loopback(&[("METRICS_LOOPBACK", "false")]));
+        assert!(!loopback(&[token]) && loopback(&[token, ("METRICS_LOOPBACK", "true")]));
     }
 
     #[test]

@@ -21,12 +21,14 @@ mod intake;
 mod life;
 mod limits;
 mod link;
+mod observed;
 mod parked;
 mod parking;
 mod plan;
 mod plugins;
 mod progress;
 mod pull;
+mod pulse;
 mod push;
 mod push_one;
 mod queue;
@@ -59,11 +61,14 @@ use crate::engine::backup::Backups;
 use crate::engine::broadcast::Broadcasts;
 use crate::engine::life::Life;
 use crate::engine::link::Link;
+use crate::engine::observed::Oldest;
+use crate::engine::pulse::Pulse;
 use crate::engine::rate::Rate;
 use crate::engine::scheduler::Signals;
 use crate::engine::settings::{Defaults, Settings, StoredBinding, StoredOutlet};
 use crate::engine::signing::Signing;
 use crate::engine::time::Time;
+use crate::metrics::Metrics;
 use crate::plugin::{Host, Trust};
 use crate::store::rewound::Rewound;
 use crate::store::rows::Rows;
@@ -101,6 +106,8 @@ pub struct Parts {
     pub connect: Connect,
     /// Which backups are made.
     pub backups: BackupPolicy,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Ends waits and runs.
     pub shutdown: CancellationToken,
 }
@@ -146,6 +153,9 @@ struct Inner {
     /// Wakes who tries parked documents again: a plugin or what is bound to it changed.
     reconsider: Notify,
     backups: Backups,
+    metrics: Metrics,
+    oldest: Mutex<Oldest>,
+    pulse: Pulse,
     /// One simulation at a time.
     simulating: tokio::sync::Mutex<()>,
     shutdown: CancellationToken,
@@ -234,6 +244,9 @@ impl Engine {
                 broadcasts: Broadcasts::default(),
                 reconsider: Notify::new(),
                 backups: Backups::new(parts.backups),
+                metrics: parts.metrics,
+                oldest: Mutex::default(),
+                pulse: Pulse::default(),
                 simulating: tokio::sync::Mutex::default(),
                 shutdown: parts.shutdown,
             }),
@@ -264,6 +277,7 @@ impl Engine {
             .ask_and_wait()
             .await
             .unwrap_or_else(|| RunReport {
+                run_id: String::new(),
                 status: RunStatus::Failed,
                 pushed: 0,
                 push_failed: 0,
@@ -314,12 +328,16 @@ impl Engine {
     /// Whether the outlet can serve.
     ///
     /// # Errors
-    /// What is not ready: the store, or plugins that were refused.
-    pub fn ready(&self) -> Result<(), Vec<String>> {
-        match self.inner.rows.store().health() {
-            Ok(()) => Ok(()),
-            Err(error) => Err(vec![format!("the store: {error}")]),
+    /// What is not ready, and why: the store, or all of it since it is being stopped.
+    pub fn ready(&self) -> Result<(), Vec<(&'static str, String)>> {
+        let mut reasons = Vec::new();
+        if let Err(error) = self.inner.rows.store().health() {
+            reasons.push(("store", error.to_string()));
         }
+        if self.inner.shutdown.is_cancelled() {
+            reasons.push(("process", "is being stopped".to_owned()));
+        }
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
     /// Plugins and files that are not in use, or not as they were meant to be, and why. The rest runs.

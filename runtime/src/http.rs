@@ -5,22 +5,28 @@
 
 mod auth;
 mod conditions;
+mod dashboard;
 mod describe;
+mod door;
 mod error;
 mod extract;
 mod flight;
 mod limits;
+mod observed;
 mod panics;
 mod reply;
 mod request_id;
 mod routes;
+mod scrape;
 mod server;
 #[cfg(test)]
 mod testing;
 mod webhooks;
 
+pub use door::{Door, Times};
 pub use error::{ApiError, Detail};
 pub use limits::{Limits, RequestLimits};
+pub use scrape::Scrape;
 pub use server::{Server, Tls, TlsError, TlsFiles};
 
 use crate::engine::Engine;
@@ -30,9 +36,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use dashboard::Dashboard;
 use extract::BodyBudget;
 use flight::Flights;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use observed::Asked;
 use parking_lot::Mutex;
 use request_id::{RequestIds, X_REQUEST_ID};
 use std::fmt;
@@ -41,6 +49,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+use tracing::Instrument;
 
 /// What the HTTP face is told at start.
 pub struct Settings {
@@ -54,6 +63,8 @@ pub struct Settings {
     pub refuse_legacy_webhooks: bool,
     /// What requests may take.
     pub limits: RequestLimits,
+    /// Who may read the metrics besides admins.
+    pub scrape: Scrape,
     /// Cancelled when the process stops: calls that wait (long polls) answer at once.
     pub stop: CancellationToken,
 }
@@ -79,6 +90,8 @@ pub(crate) struct Inner {
     pub(crate) flights: Flights,
     /// One permit for each call that waits for the feed to go on.
     pub(crate) waiters: Arc<Semaphore>,
+    pub(crate) scrape: Scrape,
+    pub(crate) dashboard: Dashboard,
     /// One permit for each stream of the feed.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) limits: RequestLimits,
@@ -120,6 +133,8 @@ impl App {
             waiters: Arc::new(Semaphore::new(settings.limits.max_feed_waiters)),
             streams: Arc::new(Semaphore::new(settings.limits.max_feed_streams)),
             limits: settings.limits,
+            scrape: settings.scrape,
+            dashboard: Dashboard::new(),
             stop: settings.stop,
             engine,
         });
@@ -142,8 +157,9 @@ impl App {
         let id = self.ids.of(request.headers());
         // Method and path are needed for the log line only, and cheap to clone (a reference count each).
         let asked = (request.method().clone(), request.uri().clone());
-        let began_ms = self.shared.engine.mono_ms();
+        let watch = Asked::begins(&self.shared.engine, request.method(), request.uri(), text(&id));
         let boarded = self.shared.flights.board(request);
+        let watched = watch.clone();
         let mut router = self.router.clone();
         let routed = async move {
             // The permit is held until the answer's head is made.
@@ -154,59 +170,23 @@ impl App {
             if let Some(peer) = peer {
                 request.extensions_mut().insert(Peer(peer));
             }
+            request.extensions_mut().insert(watched);
             // A router is always ready.
             match router.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             }
         };
-        let response = panics::catch(routed).await.unwrap_or_else(|panic| {
+        let span = watch.span();
+        let response = panics::catch(routed).instrument(span.clone()).await;
+        let response = response.unwrap_or_else(|panic| {
             ApiError::internal(format!("a handler panicked: {panic}")).into_response()
         });
-        let response = finish(response, &id, &asked);
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            let took_ms = self.shared.engine.mono_ms().saturating_sub(began_ms);
-            tracing::debug!(
-                request_id = text(&id),
-                method = %asked.0,
-                path = asked.1.path(),
-                status = response.status().as_u16(),
-                took_ms,
-                "answered"
-            );
-        }
-        response
-    }
-}
-
-impl App {
-    /// What tells the server the time.
-    fn mono_ms(&self) -> Arc<dyn Fn() -> u64 + Send + Sync> {
-        let engine = self.shared.engine.clone();
-        Arc::new(move || engine.mono_ms())
-    }
-
-    /// The same as the machine's clock has it.
-    fn now_ms(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
-        let engine = self.shared.engine.clone();
-        Arc::new(move || engine.wall_ms())
-    }
-
-    /// The whole answer to a connection for which there is no place.
-    fn no_place(&self) -> Vec<u8> {
-        let id = self.ids.of(&http::HeaderMap::new());
-        let error = ApiError::unavailable(
-            "too_many_connections",
-            "all the connections there may be are busy: try again in a moment, over fewer connections",
-        );
-        let body = error.render(text(&id));
-        let head = format!(
-            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-             retry-after: 1\r\nconnection: close\r\nx-request-id: {}\r\n\r\n",
-            body.len(),
-            text(&id),
-        );
-        [head.into_bytes(), body.into()].concat()
+        span.in_scope(|| {
+            let response = finish(response, &id, &asked);
+            watch.ends(response.status());
+            response
+        })
     }
 }
 

@@ -45,7 +45,7 @@ pub use self::compile::{Compiling, answer as compile_as_child};
 pub use self::error::{Failure, FailureCode, HostError, OwnError, Refusal, RefusalCode};
 pub use self::gate::PluginInfo;
 pub use self::grants::Grants;
-pub use self::host::{Candidate, Host, HostConfig};
+pub use self::host::{Called, Candidate, Host, HostConfig, OnCall};
 pub use self::life::{PluginEvent, Prepared, Trust};
 pub use self::limits::{CallLimits, Limits};
 pub use self::registry::{PluginState, PluginStatus, Source};

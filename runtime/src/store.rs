@@ -79,6 +79,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Microseconds of a clock that never goes back; any zero point.
 pub type MonotonicMicros = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Told of each group that became durable: how many batches, and how long it took in microseconds (0 without a timer). Called by
+/// the thread that commits, so it must be quick.
+pub type OnCommit = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
 /// First byte of the keys that belong to the store itself; a user's key starts below it.
 pub const RESERVED: u8 = 0xF0;
 

@@ -5,6 +5,7 @@ use crate::clock::{Clock, SystemClock, monotonic_us};
 use crate::cloud::Client;
 use crate::config::Config;
 use crate::engine::{Engine, Parts};
+use crate::metrics::Metrics;
 use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
 use crate::secret::Secret;
 use crate::store::{DurableStore, Store};
@@ -37,7 +38,7 @@ impl Offline {
             );
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = Arc::new(open(config, &clock, CancellationToken::new()).await?);
+        let store = Arc::new(open(config, &clock, CancellationToken::new(), Metrics::default()).await?);
         let host = Host::start(HostConfig {
             cache_dir: None,
             cache_key: Secret::of([0; 32]),
@@ -56,6 +57,7 @@ impl Offline {
             defaults: config.defaults.clone(),
             connect: Arc::new(Client::new),
             backups: config.backups.clone(),
+            metrics: Metrics::default(),
             shutdown: CancellationToken::new(),
         })
         .context("the stored settings cannot be read")?;

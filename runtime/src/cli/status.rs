@@ -1,6 +1,7 @@
 //! `selaras status`: asks a running outlet over its own API. With a token, or the admin's name and password from the
 //! environment, it shows where sync stands; without, only whether the outlet is ready.
 
+use super::watch;
 use crate::cloud;
 use crate::config::Environment;
 use anyhow::{Context, bail};
@@ -11,7 +12,12 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// When no outlet answers, or it refuses the login.
-pub fn run(environment: &Environment, url: Option<String>, as_json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(
+    environment: &Environment,
+    url: Option<String>,
+    as_json: bool,
+    watch: bool,
+) -> anyhow::Result<ExitCode> {
     let port = environment.get("SERVER_PORT").map_or("8080", String::as_str);
     // Another outlet is known by its name; this one, which is asked by its address, by its certificate.
     let (base, client) = match (url, environment.get("TLS_CERT").filter(|path| !path.is_empty())) {
@@ -30,12 +36,24 @@ pub fn run(environment: &Environment, url: Option<String>, as_json: bool) -> any
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if watch {
+        return runtime.block_on(watch::run(&asker, environment, as_json));
+    }
     runtime.block_on(asker.show(environment, as_json))
 }
 
-struct Asker {
+/// Who asks an outlet.
+pub(super) struct Asker {
     base: String,
     client: reqwest::Client,
+}
+
+/// A value as one line of text: what a cloud or a plugin said may hold anything, a terminal's commands too.
+pub(super) fn shown(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 impl Asker {
@@ -49,25 +67,19 @@ impl Asker {
             eprintln!("set SELARAS_TOKEN, or ADMIN_USERNAME and ADMIN_PASSWORD, to see where sync stands");
             return Ok(ExitCode::from(u8::from(!ready)));
         };
-        let (ok, answer) = self.get("/api/v1/sync/status", Some(&token)).await?;
-        if !ok {
-            bail!(
-                "the outlet refused: {}",
-                answer["message"].as_str().unwrap_or("no message")
-            );
-        }
+        let status = self.status(&token).await?;
         if as_json {
-            println!("{}", serde_json::to_string_pretty(&answer["data"])?);
-        } else if let Some(fields) = answer["data"].as_object() {
+            println!("{}", serde_json::to_string_pretty(&status)?);
+        } else if let Some(fields) = status.as_object() {
             for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                println!("{name:<18} {text}");
+                println!("{name:<18} {}", shown(value));
             }
         }
         Ok(ExitCode::from(u8::from(!ready)))
     }
 
-    async fn token(&self, environment: &Environment) -> anyhow::Result<Option<String>> {
+    /// A token, as the environment has one or the login.
+    pub(super) async fn token(&self, environment: &Environment) -> anyhow::Result<Option<String>> {
         if let Some(token) = environment.get("SELARAS_TOKEN") {
             return Ok(Some(token.clone()));
         }
@@ -95,6 +107,18 @@ impl Asker {
                 answer["message"].as_str().unwrap_or("no message")
             ),
         }
+    }
+
+    /// Where sync stands.
+    ///
+    /// # Errors
+    /// When no outlet answers, or it refuses.
+    pub(super) async fn status(&self, token: &str) -> anyhow::Result<Value> {
+        let (ok, mut answer) = self.get("/api/v1/sync/status", Some(token)).await?;
+        if !ok {
+            bail!("the outlet refused: {}", shown(&answer["message"]));
+        }
+        Ok(answer["data"].take())
     }
 
     async fn get(&self, path: &str, token: Option<&str>) -> anyhow::Result<(bool, Value)> {

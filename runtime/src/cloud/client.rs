@@ -12,6 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVal
 use selaras_core::clock::Clock;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Which cloud, and who calls it.
@@ -60,6 +61,26 @@ pub enum SetupError {
 #[derive(Clone)]
 pub struct Client {
     pub(super) inner: Arc<Inner>,
+    /// What its requests are named after.
+    pub(super) trail: Option<Arc<Trail>>,
+    pub(super) tell: Option<OnExchange>,
+}
+
+/// Told of each request that ended: `pull` or `push`, `success` or the error's code, and how long it took in milliseconds.
+pub type OnExchange = Arc<dyn Fn(&'static str, &'static str, u64) + Send + Sync>;
+
+/// Requests that belong together: each is named after the same thing, with its number.
+pub(super) struct Trail {
+    name: String,
+    count: AtomicU64,
+}
+
+impl Trail {
+    /// The next request's id.
+    pub(super) fn next(&self) -> String {
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        format!("{}-{number}", self.name)
+    }
 }
 
 pub(super) struct Inner {
@@ -134,7 +155,32 @@ impl Client {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            trail: None,
+            tell: None,
         })
+    }
+
+    /// The same client, with the requests' `X-Request-ID`s made of this name and a number, so that who reads the cloud's log
+    /// finds what they belong to here. `name`: letters, digits and `-`.
+    #[must_use]
+    pub fn under(&self, name: &str) -> Self {
+        let trail = Trail {
+            name: name.to_owned(),
+            count: AtomicU64::new(0),
+        };
+        Self {
+            trail: Some(Arc::new(trail)),
+            ..self.clone()
+        }
+    }
+
+    /// The same client, that tells of its requests.
+    #[must_use]
+    pub fn observed(self, tell: OnExchange) -> Self {
+        Self {
+            tell: Some(tell),
+            ..self
+        }
     }
 
     /// What it has carried so far.

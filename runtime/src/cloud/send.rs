@@ -14,6 +14,7 @@ use selaras_core::clock::Clock;
 use selaras_core::offset::Reading;
 use selaras_core::stamp::Millis;
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 /// A call's value, and what it tells about the cloud's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,17 +64,47 @@ impl Client {
         self.send(Way::Push, Method::POST, path, headers, body).await
     }
 
+    /// Names the request, sends it, and tells of it.
     async fn send(
         &self,
         way: Way,
         method: Method,
         path: &str,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Result<Reply, LinkError> {
+        let clock = &*self.inner.clock;
+        let id = match &self.trail {
+            Some(trail) => trail.next(),
+            None => request_id(clock),
+        };
+        // Not the query: it holds the cloud's cursor, which is nobody's business.
+        let call = path.split('?').next().unwrap_or(path);
+        let span = tracing::info_span!("cloud_request", cloud_request_id = id, %method, call);
+        let began_ms = clock.mono_ms();
+        let result = self
+            .exchange(way, method, path, headers, (&id, body))
+            .instrument(span.clone())
+            .await;
+        let took_ms = clock.mono_ms().saturating_sub(began_ms);
+        let outcome = result.as_ref().map_or_else(LinkError::code, |_| "success");
+        if let Some(tell) = &self.tell {
+            tell(way.as_str(), outcome, took_ms);
+        }
+        span.in_scope(|| tracing::debug!(outcome, took_ms, "the cloud was asked"));
+        result
+    }
+
+    async fn exchange(
+        &self,
+        way: Way,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        (id, body): (&str, Bytes),
+    ) -> Result<Reply, LinkError> {
         let inner = &*self.inner;
-        let id = request_id(&*inner.clock);
-        headers.insert(HeaderName::from_static("x-request-id"), word(&id));
+        headers.insert(HeaderName::from_static("x-request-id"), word(id));
         let request = Request {
             method,
             url: format!("{}/api/v1/{path}", inner.base),
@@ -135,8 +166,8 @@ fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|v| v.to_str().ok())
 }
 
-fn word(hex: &str) -> HeaderValue {
-    HeaderValue::from_str(hex).expect("invariant: hex digits are a header's value")
+fn word(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("invariant: letters, digits and dashes are a header's value")
 }
 
 fn request_id(clock: &dyn Clock) -> String {

@@ -12,6 +12,16 @@ pub(super) enum Way {
     Push,
 }
 
+impl Way {
+    /// Its name, where requests are counted.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+        }
+    }
+}
+
 /// What was carried one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carried {

@@ -197,3 +197,39 @@ fn caller(tls: ClientConfig) -> Result<reqwest::Client, SetupError> {
         .timeout(Duration::from_secs(90))
         .build()?)
 }
+
+/// What is posted to somebody who is not the cloud: no redirects, no proxy, a time-out, and little of the answer.
+#[derive(Clone, Debug)]
+pub struct Poster(reqwest::Client);
+
+/// An answer: its status and the beginning of its body.
+pub type Posted = (u16, Bytes);
+
+impl Poster {
+    /// `secure`: over TLS. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(secure: bool, timeout: Duration) -> Result<Self, SetupError> {
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(Trust::default().tls(secure)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout)
+            .build()?;
+        Ok(Self(http))
+    }
+
+    /// Posts a body.
+    ///
+    /// # Errors
+    /// When no answer came, in words.
+    pub async fn post(&self, url: String, headers: http::HeaderMap, body: Bytes) -> Result<Posted, String> {
+        let sent = self.0.post(url).headers(headers).body(body).send();
+        let answer = sent.await.map_err(|error| reasons(&error.without_url()))?;
+        let status = answer.status().as_u16();
+        Ok((status, read_some(answer, &Tally::default()).await))
+    }
+}

@@ -14,7 +14,7 @@ use crate::engine::api::{
 };
 use crate::store::chain::{self, End, Sealed, Walk};
 use crate::store::rows::RowError;
-use crate::store::{Batch, Direction, keys};
+use crate::store::{Batch, Direction, Entry as Row, keys};
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,7 @@ impl Engine {
         to: &[u8],
         direction: Direction,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Unavailable> {
+    ) -> Result<Vec<Row>, Unavailable> {
         let rows = self.inner.rows.store().scan(from, to, direction, limit);
         Ok(rows.map_err(RowError::from)?)
     }

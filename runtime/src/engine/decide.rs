@@ -355,6 +355,9 @@ impl Engine {
             match tx.commit().await {
                 Ok(_) => {
                     self.inner.feed_moved();
+                    for one in &left {
+                        self.count_conflict(one);
+                    }
                     done.extend(left.drain(..).map(|one| (one.before.key, one.resolution)));
                 }
                 Err(TxError::Raced(key)) => {
@@ -366,6 +369,19 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Counts what was decided. A conflict that is open already, and only got another side, was counted then.
+    fn count_conflict(&self, settled: &Settled) {
+        let was_open = settled.before.record.conflict.is_some();
+        let decided = settled.conflict.as_ref();
+        if let Some(conflict) = decided.filter(|conflict| !was_open || conflict.phase == Phase::Resolved) {
+            let verdict = match conflict.decision.as_str() {
+                "agreed" => "agreed",
+                _ => settled.resolution.as_str(),
+            };
+            self.metrics().conflict(&conflict.strategy, verdict);
+        }
     }
 
     fn add(&self, tx: &mut Tx<'_>, settings: &Settings, settled: &Settled) -> Result<(), Unavailable> {

@@ -179,7 +179,7 @@ impl Engine {
                     by: self.failed_mapper(&binding, failure),
                 };
                 absorb(entity, &change_id, outcome, &self.policy(settings, entity));
-                progress.push_failed(&entity_type, error);
+                progress.push_parked(&entity_type, error);
                 return None;
             }
         };

@@ -3,6 +3,7 @@
 use crate::cloud::{Carried, Traffic};
 use crate::engine::api::{RunReport, RunStatus};
 use crate::engine::decide::{Tally, Verdicts};
+use crate::metrics::Metrics;
 use crate::store::rows::LogRow;
 use selaras_core::id::EntityType;
 use selaras_core::json::{Doc, quote};
@@ -50,6 +51,8 @@ impl Errors {
 /// What a run has done so far.
 #[derive(Debug, Default)]
 pub struct Progress {
+    /// The run's name.
+    run_id: String,
     /// Items the cloud took.
     pub push_ok: u64,
     /// Items it refused or left without a result.
@@ -68,6 +71,12 @@ pub struct Progress {
     pub error: Option<String>,
     /// What went over the line.
     pub traffic: Traffic,
+    /// Of the items that the cloud took, those that it had taken before.
+    duplicates: u64,
+    /// Of the items that failed, those whose mapper did.
+    parked: u64,
+    /// Items that met something newer at the cloud.
+    contested: u64,
     pages: u64,
     verdicts: Verdicts,
     push_errors: Errors,
@@ -77,27 +86,50 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Of a run of this name.
+    pub fn of(run_id: &str) -> Self {
+        Self {
+            run_id: run_id.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what was done to what is counted for good.
+    pub fn count_in(&self, metrics: &Metrics) {
+        let push = |outcome, count| metrics.items("push", outcome, count);
+        push("success", self.push_ok.saturating_sub(self.duplicates));
+        push("duplicate", self.duplicates);
+        push("conflict", self.contested);
+        push("parked", self.parked);
+        push("failed", self.push_failed.saturating_sub(self.parked));
+        metrics.items("pull", "success", self.pull_ok);
+        metrics.items("pull", "failed", self.pull_failed);
+    }
+
     /// One item's answer was absorbed.
     pub fn pushed(
         &mut self,
         entity_type: &EntityType,
         absorbed: Absorbed,
         outcome: &Outcome,
-        side_came: bool,
+        (side_came, duplicate): (bool, bool),
     ) {
         let count = self.pushed.entry(entity_type.to_string()).or_default();
         match outcome {
             Outcome::Success { .. } if absorbed == Absorbed::Gone => {
                 count.ok += 1;
                 self.push_ok += 1;
+                self.duplicates += u64::from(duplicate);
             }
             // Settled meanwhile by an echo.
             Outcome::Success { .. } | Outcome::Skipped => {}
             Outcome::Conflict => {
                 count.conflicts += 1;
+                self.contested += 1;
                 self.wants_pull |= !side_came;
             }
-            Outcome::Failed { error, .. } | Outcome::Parked { error, .. } => {
+            Outcome::Parked { error, .. } => self.push_parked(entity_type, error.clone()),
+            Outcome::Failed { error, .. } => {
                 self.push_failed(entity_type, error.clone());
             }
             Outcome::Missing => {
@@ -105,6 +137,12 @@ impl Progress {
                 self.push_failed(entity_type, error);
             }
         }
+    }
+
+    /// An item's mapper failed.
+    pub fn push_parked(&mut self, entity_type: &EntityType, error: String) {
+        self.parked += 1;
+        self.push_failed(entity_type, error);
     }
 
     /// An item failed, or its mapper.
@@ -164,6 +202,9 @@ impl Progress {
         self.pull_failed += other.pull_failed;
         self.resolved += other.resolved;
         self.deferred += other.deferred;
+        self.duplicates += other.duplicates;
+        self.parked += other.parked;
+        self.contested += other.contested;
         self.wants_pull |= other.wants_pull;
         self.push_errors.merge(other.push_errors);
         self.pull_errors.merge(other.pull_errors);
@@ -181,6 +222,7 @@ impl Progress {
     /// The run's report.
     pub fn report(&self, started_at: Millis, duration_ms: u64, stopped: bool) -> RunReport {
         RunReport {
+            run_id: self.run_id.clone(),
             status: status(
                 stopped,
                 self.push_ok + self.pull_ok,
@@ -240,6 +282,7 @@ impl Progress {
             false => (&self.pull_errors, self.traffic.pulls),
         };
         let mut parts = vec![
+            format!("\"run_id\":{}", quote(&self.run_id)),
             format!("\"by_type\":{{{}}}", by_type(counts)),
             format!("\"errors\":[{}]", sampled(errors)),
             format!("\"errors_not_shown\":{}", errors.others),

@@ -19,6 +19,7 @@ use selaras_core::receive::Received;
 use selaras_core::stamp::Millis;
 use selaras_core::update::Update;
 use std::collections::HashSet;
+use tracing::Instrument;
 
 /// The name of the stored pull cursor.
 pub const CHECKPOINT: &str = "checkpoint";
@@ -87,8 +88,10 @@ impl Engine {
             let next = next.filter(|_| unmoved < MOST_UNMOVED);
             if let Some(next) = &next {
                 let (engine, cloud, next, halt) = (self.clone(), cloud.clone(), next.clone(), stop.child());
-                let fetch =
-                    tokio::spawn(async move { engine.ask(&halt, cloud.updates(&next, Some(PAGE))).await });
+                let fetch = tokio::spawn(
+                    async move { engine.ask(&halt, cloud.updates(&next, Some(PAGE))).await }
+                        .in_current_span(),
+                );
                 ahead = Some(Fetch(fetch));
             }
             self.take_page(page, progress).await?;

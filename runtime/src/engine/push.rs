@@ -22,6 +22,7 @@ use selaras_core::receive::supersedes;
 use std::collections::{HashSet, VecDeque};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How often in a row the schedule may name nothing but entities that have nothing to send: read while they changed.
 const MOST_IDLE: usize = 100;
@@ -68,7 +69,7 @@ impl Engine {
                 };
                 let (engine, cloud, halt) = (self.clone(), cloud.clone(), halt.clone());
                 if let Some(shipment) = packed.pop_front() {
-                    under_way.spawn(engine.ship(cloud, shipment, permit, halt));
+                    under_way.spawn(engine.ship(cloud, shipment, permit, halt).in_current_span());
                     continue;
                 }
                 let due = self.due(&busy)?;
@@ -76,7 +77,7 @@ impl Engine {
                     break;
                 }
                 busy.extend(due.iter().cloned());
-                under_way.spawn(engine.carry(cloud, due, permit, halt));
+                under_way.spawn(engine.carry(cloud, due, permit, halt).in_current_span());
             }
             let nothing_left = || Ok::<_, Unavailable>(packed.is_empty() && !self.has_due()?);
             if let Some(shut) = shut
@@ -249,6 +250,7 @@ impl Engine {
                 retryable: true,
             },
             update: None,
+            duplicate: false,
         };
         self.absorb(alone, vec![said], progress).await?;
         Ok(Next::Go)
@@ -297,7 +299,7 @@ impl Engine {
                     &parcel.key.entity_type,
                     absorbed,
                     &said.outcome,
-                    said.update.is_some(),
+                    (said.update.is_some(), said.duplicate),
                 );
             }
             if counted.push_ok > 0 {

@@ -49,6 +49,7 @@ impl Engine {
     /// The entity's turn. Only the scheduler calls it: no run is going.
     pub(super) async fn push_one(
         &self,
+        run_id: &str,
         key: &EntityKey,
         asked: &[u64],
         shutdown: &CancellationToken,
@@ -62,10 +63,10 @@ impl Engine {
         if entity.items.is_empty() && entity.record.inbox.is_none() {
             return Ok(report(&entity, &Progress::default(), outcomes));
         }
-        let cloud = self.reachable_cloud()?;
+        let cloud = self.reachable_cloud()?.under(run_id);
         let started_at = self.now();
         let started = self.mono_ms();
-        let mut progress = Progress::default();
+        let mut progress = Progress::of(run_id);
         let deadline = Duration::from_secs(u64::from(self.settings().sync.run_timeout_seconds));
         let token = shutdown.child_token();
         let stop = Stop::new(token.clone());
@@ -202,6 +203,7 @@ impl Engine {
 
     /// Writes what was done to the sync log, as a run does.
     async fn log_push(&self, progress: &Progress, started_at: Millis, lasted_ms: u64, stopped: bool) {
+        progress.count_in(self.metrics());
         let mut batch = Batch::new();
         for row in progress.log_rows(started_at, lasted_ms, stopped) {
             let number = self.inner.rows.store().reserve();

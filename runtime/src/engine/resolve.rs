@@ -76,6 +76,7 @@ impl Engine {
             Resolution::Manual,
             "a deferred answer was refused before"
         );
+        self.metrics().conflict("person", resolution.as_str());
         self.inner.feed_moved();
         self.changed();
         Ok(conflict_view(conflict, None))

@@ -63,9 +63,15 @@ pub enum Purpose {
 }
 
 impl Engine {
+    /// A name for a run: it is on each of its lines in the log, and begins the ids of its requests to the cloud.
+    pub(super) fn new_run_id(&self) -> String {
+        format!("run-{:016x}", self.random())
+    }
+
     /// Makes one run. Only the scheduler calls it: one at a time.
     pub(crate) async fn run(
         &self,
+        run_id: &str,
         purpose: Purpose,
         again: &AtomicBool,
         shutdown: &CancellationToken,
@@ -74,13 +80,14 @@ impl Engine {
         let clock = self.inner.time.clock().clone();
         let started = clock.mono_ms();
         let settings = self.settings();
-        let mut progress = Progress::default();
+        let mut progress = Progress::of(run_id);
         let deadline = Duration::from_secs(u64::from(settings.sync.run_timeout_seconds));
         let token = shutdown.child_token();
         let stop = Stop::new(token.clone());
         let before = settings.cloud.as_ref().map(|cloud| cloud.traffic());
         let outcome = {
-            let work = self.rounds(settings.cloud.clone(), purpose, again, &stop, &mut progress);
+            let cloud = settings.cloud.as_ref().map(|cloud| cloud.under(run_id));
+            let work = self.rounds(cloud, purpose, again, &stop, &mut progress);
             tokio::pin!(work);
             tokio::select! {
                 biased;
@@ -114,6 +121,7 @@ impl Engine {
         }
         let duration_ms = clock.mono_ms().saturating_sub(started);
         let report = progress.report(started_at, duration_ms, stopped);
+        progress.count_in(self.metrics());
         if let Err(error) = self.record_run(&progress, &report, stopped).await {
             tracing::error!(%error, "the run could not be written to the log");
         }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// First retry of a pull that failed although the cloud answers.
 const FIRST_RETRY_MS: u64 = 5_000;
@@ -119,6 +120,7 @@ impl Plan {
 impl Engine {
     /// Makes runs until `shutdown`; then finishes or safely abandons the one that is going.
     pub async fn schedule(self, shutdown: CancellationToken) {
+        let _vital = self.vital("the scheduler");
         let mut plan = Plan {
             interval_at: self.mono_ms(),
             ..Plan::default()
@@ -172,7 +174,10 @@ impl Engine {
                 return;
             };
             signals.running.store(true, Ordering::Relaxed);
-            let outcome = self.push_one(&key, &items, shutdown).await;
+            let run_id = self.new_run_id();
+            let span = tracing::info_span!("push_one", run_id, %key);
+            let pushed = self.push_one(&run_id, &key, &items, shutdown);
+            let outcome = pushed.instrument(span).await;
             signals.running.store(false, Ordering::Relaxed);
             // Who no longer waits needs no answer.
             let _ = answer.send(outcome);
@@ -209,9 +214,16 @@ impl Engine {
         signals.running.store(true, Ordering::Relaxed);
         plan.push_at = None;
         plan.rest_at = None;
-        let report = self.run(purpose, &signals.again, shutdown).await;
+        let run_id = self.new_run_id();
+        let span = tracing::info_span!("run", run_id);
+        let report = async {
+            let report = self.run(&run_id, purpose, &signals.again, shutdown).await;
+            log(&report);
+            report
+        };
+        let report = report.instrument(span).await;
         signals.running.store(false, Ordering::Relaxed);
-        log(&report);
+        self.metrics().run(report.status.as_str(), report.duration_ms);
         if signals.again.load(Ordering::Relaxed) && report.error.is_none() {
             // Asked for after the run's last look: they get a run of their own.
             signals.asked.notify_one();
@@ -287,6 +299,7 @@ impl Engine {
             }
         };
         Some(RunReport {
+            run_id: String::new(),
             status: RunStatus::Failed,
             pushed: 0,
             push_failed: 0,

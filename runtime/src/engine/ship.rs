@@ -54,6 +54,8 @@ pub struct Said {
     pub outcome: Outcome,
     /// The cloud's side, with a conflict.
     pub update: Option<Update>,
+    /// The cloud had taken it before.
+    pub duplicate: bool,
 }
 
 impl Said {
@@ -61,6 +63,7 @@ impl Said {
         Self {
             outcome: Outcome::Success { cloud_id, version },
             update: None,
+            duplicate: false,
         }
     }
 
@@ -68,6 +71,7 @@ impl Said {
         Self {
             outcome: Outcome::Missing,
             update: None,
+            duplicate: false,
         }
     }
 }
@@ -189,10 +193,7 @@ impl Shipment {
             .into_iter()
             .map(|at| match at.and_then(|at| results[at].take()) {
                 Some(result) => said(result),
-                None => Said {
-                    outcome: Outcome::Missing,
-                    update: None,
-                },
+                None => Said::missing(),
             })
             .collect()
     }
@@ -211,6 +212,7 @@ impl Parcel {
 
 fn said(result: ItemResult) -> Said {
     let mut update = None;
+    let duplicate = matches!(result.status, ResultStatus::Duplicate);
     let outcome = match result.status {
         ResultStatus::Success | ResultStatus::Duplicate => {
             let cloud_id = result.cloud_id.and_then(|id| CloudId::parse(&id).ok());
@@ -232,7 +234,11 @@ fn said(result: ItemResult) -> Said {
             retryable: true,
         },
     };
-    Said { outcome, update }
+    Said {
+        outcome,
+        update,
+        duplicate,
+    }
 }
 
 /// The cloud's side as an update; none when it came without its document.

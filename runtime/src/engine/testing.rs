@@ -5,6 +5,7 @@ use crate::cloud::Client;
 use crate::engine::api::{Actor, BackupPolicy, Change, Intent, Precondition};
 use crate::engine::settings::Defaults;
 use crate::engine::{Engine, FirstAdmin, Parts, first_admin};
+use crate::metrics::Metrics;
 use crate::plugin::{Compiling, Host, HostConfig, Limits, Trust};
 use crate::secret::Secret;
 use crate::store::rows::Rows;
@@ -57,6 +58,7 @@ pub(crate) fn engine_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, defaults
         defaults,
         connect: Arc::new(Client::new),
         backups: BackupPolicy::default(),
+        metrics: Metrics::default(),
         shutdown: CancellationToken::new(),
     });
     engine.unwrap()
@@ -76,4 +78,11 @@ pub(crate) async fn put(engine: &Engine, key: EntityKey, doc: &str) -> u64 {
         token_id: None,
     };
     engine.change(change, None, &actor).await.unwrap().version
+}
+
+impl Engine {
+    /// The process is being stopped.
+    pub(crate) fn stops(&self) {
+        self.inner.shutdown.cancel();
+    }
 }

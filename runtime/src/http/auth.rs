@@ -12,8 +12,9 @@ pub(crate) use token::Tokens;
 
 use crate::engine::APP_TOKEN_PREFIX;
 use crate::engine::api::{Access, Actor, Role, Scope, User};
+use crate::http::observed::Asked;
 use crate::http::{ApiError, Shared};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -30,6 +31,8 @@ pub(crate) enum Who {
     Anyone,
     /// The cloud, by a signature that the handler checks.
     Cloud,
+    /// Who reads the metrics: admins, who bears the metrics token, this machine.
+    Scraper,
     /// Whoever is logged in, also who has to change the password first: what they do with their own session and password.
     Themselves,
     /// Who is logged in, or bears an app's token, and has one of these roles.
@@ -105,6 +108,8 @@ impl FromRequestParts<Shared> for Caller {
 /// A handler behind its route's guard.
 #[derive(Clone)]
 pub(crate) struct Guarded<H> {
+    /// The path with its placeholders.
+    pub(crate) path: &'static str,
     /// Who may pass.
     pub(crate) who: Who,
     /// What they reach.
@@ -119,7 +124,10 @@ where
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(self, mut request: axum::extract::Request, state: Shared) -> Self::Future {
-        match admit(self.who, request.method(), request.headers(), &state) {
+        if let Some(asked) = request.extensions().get::<Asked>() {
+            asked.reached(self.path);
+        }
+        match admit(self.who, &request, &state) {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);
@@ -132,9 +140,24 @@ where
 }
 
 /// Lets a request in, with its caller where it needs one.
-fn admit(who: Who, method: &Method, headers: &HeaderMap, state: &Shared) -> Result<Option<Caller>, ApiError> {
+fn admit(who: Who, request: &Request, state: &Shared) -> Result<Option<Caller>, ApiError> {
+    let (method, headers) = (request.method(), request.headers());
     let roles = match who {
         Who::Anyone | Who::Cloud => return Ok(None),
+        Who::Scraper => {
+            if !headers.contains_key(header::AUTHORIZATION) {
+                let open = state.scrape.is_open_to(headers, request.extensions());
+                return if open {
+                    Ok(None)
+                } else {
+                    Err(state.scrape.refusal())
+                };
+            }
+            if state.scrape.takes(bearer(headers)?) {
+                return Ok(None);
+            }
+            Some(&[Role::Admin][..])
+        }
         Who::Themselves => None,
         Who::Roles(roles) => Some(roles),
     };

@@ -10,6 +10,7 @@ mod conflicts;
 mod entities;
 mod health;
 mod login;
+mod metrics;
 mod openapi;
 mod parked;
 mod plugins;
@@ -24,7 +25,7 @@ mod users;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
 use crate::http::describe::About;
-use crate::http::{ApiError, Shared, webhooks};
+use crate::http::{ApiError, Shared, dashboard, webhooks};
 pub(crate) use push::report as push_report;
 
 use axum::Router;
@@ -52,8 +53,10 @@ pub(crate) fn table() -> Vec<Endpoint> {
     let (get, put, post, patch, delete) = (Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE);
     let e = |method: &Method, path, who| Row { method: method.clone(), path, who };
     vec![
+        e(&get,    "/",                                     Who::Anyone).to(dashboard::page, dashboard::about::page),
         e(&get,    "/healthz",                              Who::Anyone).to(health::live, health::about::live),
         e(&get,    "/readyz",                               Who::Anyone).to(health::ready, health::about::ready),
+        e(&get,    "/metrics",                              Who::Scraper).to(metrics::get, metrics::about::get),
         e(&get,    "/api/v1/openapi.json",                  Who::Anyone).to(openapi::get, openapi::about),
         e(&post,   "/api/v1/auth/login",                    Who::Anyone).to(login::login, login::about::login),
         e(&post,   "/api/v1/auth/logout",                   Who::Themselves).to(login::logout, login::about::logout),
@@ -150,7 +153,7 @@ impl Row {
             path,
             who,
             about,
-            route: on(filter, Guarded { who, handler }),
+            route: on(filter, Guarded { path, who, handler }),
         }
     }
 }

@@ -12,7 +12,7 @@ mod watched;
 
 pub use tls::{Tls, TlsError, TlsFiles};
 
-use crate::http::{App, Limits};
+use crate::http::{Door, Limits};
 use connection::{Connection, Shared};
 use roster::Roster;
 use std::io;
@@ -53,14 +53,22 @@ impl Server {
 
     /// Serves until `stop` is cancelled; then takes no more connections, lets requests in hand finish for
     /// `drain_timeout`, cuts what is left, and returns how many were cut. With `tls` it speaks nothing else.
-    pub async fn serve(self, app: App, limits: Limits, tls: Option<Tls>, stop: CancellationToken) -> usize {
-        let roster = Roster::new(limits.max_connections, limits.max_per_address, app.mono_ms());
+    pub async fn serve(
+        self,
+        door: impl Into<Door>,
+        limits: Limits,
+        tls: Option<Tls>,
+        stop: CancellationToken,
+    ) -> usize {
+        let door = door.into();
+        let times = door.times();
+        let roster = Roster::new(limits.max_connections, limits.max_per_address, times.mono_ms);
         let mut minding = JoinSet::new();
         if let Some(tls) = tls.clone() {
-            minding.spawn(tls.mind(app.now_ms(), stop.clone()));
+            minding.spawn(tls.mind(times.wall_ms, stop.clone()));
         }
         let shared = Arc::new(Shared {
-            app,
+            door,
             limits,
             tls,
             stop: stop.clone(),
@@ -117,7 +125,7 @@ impl Refusals {
     /// Says so, as far as a fresh socket takes it, and in the log now and then.
     fn refuse(&mut self, shared: &Shared, stream: &TcpStream, peer: SocketAddr) {
         self.count += 1;
-        let now_ms = shared.app.mono_ms()();
+        let now_ms = (shared.door.times().mono_ms)();
         if self
             .told_ms
             .is_none_or(|told_ms| now_ms >= told_ms + REFUSAL_EVERY_MS)
@@ -128,7 +136,7 @@ impl Refusals {
                 (MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS)");
         }
         if shared.tls.is_none()
-            && let Err(error) = stream.try_write(&shared.app.no_place())
+            && let Err(error) = stream.try_write(&shared.door.no_place())
         {
             tracing::debug!(%peer, %error, "a refusal was not heard");
         }

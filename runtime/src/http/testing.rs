@@ -1,7 +1,7 @@
 //! What tests of this module share: an app over an engine in memory.
 
 use crate::engine::testing::engine;
-use crate::http::{App, RequestLimits, Settings};
+use crate::http::{App, RequestLimits, Scrape, Settings};
 use crate::secret::Secret;
 use parking_lot::Mutex;
 use std::io::{self, Write};
@@ -22,6 +22,7 @@ pub(crate) async fn app_within(limits: RequestLimits) -> App {
             install_id: "install-1".to_owned(),
             webhook_secrets: Vec::new(),
             limits,
+            scrape: Scrape::new(Some("the token of the scraper"), true),
             refuse_legacy_webhooks: false,
             stop: CancellationToken::new(),
         },

@@ -223,8 +223,31 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// The way of every webhook, check by check. Also answers the conflict's id that the cloud named.
+/// Takes a webhook in, and counts what became of it.
 async fn receive(
+    http: &Shared,
+    request: Request,
+    path: Path,
+) -> Result<(Option<String>, HookOutcome), ApiError> {
+    let received = take_in(http, request, path).await;
+    let became = match &received {
+        Ok((_, outcome)) if outcome.duplicate => "duplicate",
+        Ok((_, outcome)) if matches!(path, Path::Bulk) => {
+            let failed = outcome.results.iter().any(|result| result.error.is_some());
+            if failed { "partial" } else { "applied" }
+        }
+        Ok((_, outcome)) => outcome
+            .results
+            .first()
+            .map_or("applied", |result| result.resolution.as_str()),
+        Err(error) => error.code(),
+    };
+    http.engine.metrics().webhook(path.as_str(), became);
+    received
+}
+
+/// The way of every webhook, check by check. Also answers the conflict's id that the cloud named.
+async fn take_in(
     http: &Shared,
     request: Request,
     path: Path,

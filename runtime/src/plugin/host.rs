@@ -8,8 +8,8 @@ mod calls;
 use crate::secret::Secret;
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use selaras_core::health::Rule;
@@ -19,7 +19,7 @@ use super::cache::Cache;
 use super::call::{Machine, Plugin, guarded};
 use super::compile::Compiling;
 use super::engine;
-use super::error::{HostError, Refusal, RefusalCode};
+use super::error::{FailureCode, HostError, Refusal, RefusalCode};
 use super::gate::{Entrant, Gate, PluginInfo};
 use super::grants::Grants;
 use super::life::{EVENTS, PluginEvent};
@@ -96,11 +96,28 @@ pub(super) struct Inner {
     /// None: calls run where they are made.
     pub(super) threads: Option<Threads>,
     pub(super) stopping: Arc<AtomicBool>,
+    pub(super) on_call: OnceLock<OnCall>,
     /// When a plugin's failures are too many.
     pub(super) rule: RwLock<Rule>,
     pub(super) tell: mpsc::Sender<PluginEvent>,
     pub(super) events: Mutex<Option<mpsc::Receiver<PluginEvent>>>,
 }
+
+/// A call of a plugin that counts, as it ended: a mapper's for each document.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// The plugin.
+    pub plugin: &'a str,
+    /// `resolve`, `to_cloud` or `to_local`.
+    pub call: &'static str,
+    /// With its instance, in microseconds.
+    pub took_us: u64,
+    /// Why it gave nothing that can be used.
+    pub error: Option<FailureCode>,
+}
+
+/// Told of calls, on the threads that make them, so it must be quick.
+pub type OnCall = Arc<dyn Fn(Called<'_>) + Send + Sync>;
 
 /// Until it is told otherwise, the host judges nobody.
 const NO_RULE: Rule = Rule {
@@ -150,10 +167,17 @@ impl Host {
             registry: Registry::default(),
             threads: (threads > 0).then(|| Threads::start(threads)).transpose()?,
             stopping: Arc::default(),
+            on_call: OnceLock::new(),
             rule: RwLock::new(NO_RULE),
             tell,
             events: Mutex::new(Some(events)),
         })))
+    }
+
+    /// Has `tell` told of every call from now on. The first one stays.
+    pub fn observe(&self, tell: OnCall) {
+        // A second one is a mistake that costs figures and nothing else.
+        let _ = self.0.on_call.set(tell);
     }
 
     /// Takes a component through the gate and registers it. Blocks for as long as compiling takes.

@@ -16,6 +16,7 @@ use super::convert;
 use super::error::Failure;
 use super::grants::Grants;
 use super::guest::{Guest, Traces};
+use super::host::{Called, OnCall};
 use super::limits::CallLimits;
 use super::output::{self, printable};
 use super::shape::Kind;
@@ -38,11 +39,10 @@ impl Machine {
     pub(super) fn translate(
         &self,
         plugin: &Plugin,
-        direction: Direction,
-        cx: &CallContext,
-        documents: &[Document],
+        (direction, cx, documents): (Direction, &CallContext, &[Document]),
         lookup: &Arc<dyn Lookup>,
         stopping: &AtomicBool,
+        tell: Option<&OnCall>,
     ) -> Vec<Result<Mapped, Failure>> {
         let Door::Mapper(pre) = &plugin.door else {
             let failure = not_a(Kind::Mapper, &plugin.info.name);
@@ -85,9 +85,16 @@ impl Machine {
             let (outcome, _) = result;
             let timed_out = matches!(&outcome, Err(f) if f.code == super::FailureCode::Timeout);
             timeouts = if timed_out { timeouts + 1 } else { 0 };
-            plugin
-                .stats
-                .time((self.monotonic_us)().saturating_sub(started), outcome.is_err());
+            let took_us = (self.monotonic_us)().saturating_sub(started);
+            plugin.stats.time(took_us, outcome.is_err());
+            if let Some(tell) = tell {
+                tell(Called {
+                    plugin: &plugin.info.name,
+                    call: direction.as_str(),
+                    took_us,
+                    error: outcome.as_ref().err().map(|failure| failure.code),
+                });
+            }
             results.push(outcome);
         }
         results

@@ -166,17 +166,15 @@ impl Shadow {
                 }
             }
             Asked::Documents(direction, documents) => {
-                let call = match direction {
-                    Direction::ToCloud => "to_cloud",
-                    Direction::ToLocal => "to_local",
-                };
+                let call = direction.as_str();
                 let mut left = documents.len();
                 for (document, said) in documents {
                     if wanted() {
                         return self.drop_some(left);
                     }
                     let one = std::slice::from_ref(&document);
-                    let mut mapped = machine.translate(&self.plugin, direction, &cx, one, &lookup, stopping);
+                    let mut mapped =
+                        machine.translate(&self.plugin, (direction, &cx, one), &lookup, stopping, None);
                     let mapped = mapped.pop().expect("invariant: one answer each");
                     note(call, key_of(document), said, Said::of_document(&mapped));
                     left -= 1;

@@ -189,6 +189,17 @@ pub enum Direction {
     ToLocal,
 }
 
+impl Direction {
+    /// The call's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ToCloud => "to_cloud",
+            Self::ToLocal => "to_local",
+        }
+    }
+}
+
 /// One document through a mapper, for a trial: what became of it, and what it cost.
 #[derive(Debug, Clone)]
 pub struct Tried {

@@ -27,7 +27,8 @@ use parking_lot::Mutex;
 use selaras_core::stamp::Millis;
 
 use super::{
-    MonotonicMicros, OpenError, SledOptions, SledStore, SpaceSettings, Stats, Store, StoreError, archive,
+    MonotonicMicros, OnCommit, OpenError, SledOptions, SledStore, SpaceSettings, Stats, Store, StoreError,
+    archive,
     error::chain,
     mark::{self, Mark, Marked},
     probe::{Probed, Prober, Unusable},
@@ -56,6 +57,8 @@ pub struct OpeningParts {
     pub cache_bytes: u64,
     /// Times commits.
     pub timer: Option<MonotonicMicros>,
+    /// Told of commits.
+    pub on_commit: Option<OnCommit>,
     /// Makes a random name for a store.
     pub epoch: Arc<dyn Fn() -> String + Send + Sync>,
     /// This machine's clock, milliseconds since 1970.
@@ -238,6 +241,7 @@ impl Opening {
             cache_bytes: self.cache_bytes,
             epoch: (self.parts.epoch)(),
             timer: self.parts.timer.clone(),
+            on_commit: self.parts.on_commit.clone(),
             on_failure: self.on_failure.clone(),
             on_durable: Some(Arc::new(move |commits| {
                 if let Some(mark) = note.get() {

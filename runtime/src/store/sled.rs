@@ -34,8 +34,8 @@ use self::{
     view::View,
 };
 use super::{
-    Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, MonotonicMicros, OpenError,
-    RESERVED, Sink, Stats, Store, StoreError,
+    Batch, BoxFuture, CommitError, Committed, Counter, Direction, Entry, MonotonicMicros, OnCommit,
+    OpenError, RESERVED, Sink, Stats, Store, StoreError,
     group::{Plan, Write},
     ledger::Ledger,
     meta::{FORMAT, META_KEY, Meta, MetaError},
@@ -55,6 +55,8 @@ pub struct SledOptions {
     pub epoch: String,
     /// Times the commits for [`Store::stats`].
     pub timer: Option<MonotonicMicros>,
+    /// Told of commits.
+    pub on_commit: Option<OnCommit>,
     /// Called when the store stops for good, on the thread that found out. Must not block.
     pub on_failure: Option<OnFailure>,
     /// Told of each group that became durable, on the writer's thread, before it is answered.
@@ -87,6 +89,7 @@ impl SledOptions {
             cache_bytes: 32 << 20,
             epoch: epoch.into(),
             timer: None,
+            on_commit: None,
             on_failure: None,
             on_durable: None,
             rewind: None,
@@ -141,7 +144,8 @@ impl SledStore {
         }
         backend.persist(&mut plan)?;
         let meta = plan.meta;
-        let writer = Writer::start(backend, meta, ledger.clone(), options.timer).map_err(StoreError::from)?;
+        let writer = Writer::start(backend, meta, ledger.clone(), options.timer, options.on_commit)
+            .map_err(StoreError::from)?;
         Ok(Self {
             writer,
             view,

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Batch, BoxFuture, CommitError, Committed, MonotonicMicros, StoreError,
+    Batch, BoxFuture, CommitError, Committed, MonotonicMicros, OnCommit, StoreError,
     group::{self, Base, Plan, Refused},
     ledger::Ledger,
     meta::Meta,
@@ -66,6 +66,7 @@ impl Writer {
         meta: Meta,
         ledger: Arc<Ledger>,
         timer: Option<MonotonicMicros>,
+        on_commit: Option<OnCommit>,
     ) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let closing = Arc::new(AtomicBool::new(false));
@@ -74,6 +75,7 @@ impl Writer {
             meta,
             ledger,
             timer,
+            on_commit,
         };
         let seen = closing.clone();
         let thread = thread::Builder::new()
@@ -165,6 +167,7 @@ struct Committer<B> {
     meta: Meta,
     ledger: Arc<Ledger>,
     timer: Option<MonotonicMicros>,
+    on_commit: Option<OnCommit>,
 }
 
 impl<B: Backend> Committer<B> {
@@ -200,8 +203,11 @@ impl<B: Backend> Committer<B> {
             plan.meta.commits += 1;
             self.guarded(|this| this.backend.persist(&mut plan))?;
             let commits = plan.outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
-            self.ledger
-                .publish(&plan.meta, commits, self.now_us().saturating_sub(started_us));
+            let took_us = self.now_us().saturating_sub(started_us);
+            self.ledger.publish(&plan.meta, commits, took_us);
+            if let Some(tell) = &self.on_commit {
+                tell(commits, took_us);
+            }
             self.meta = plan.meta;
         }
         Ok(plan.outcomes)

@@ -1,4 +1,4 @@
-//! Imports point one way: `core ← {store, plugin, cloud, clock, secret} ← engine ← {http, control} ← app ← cli ← main`, siblings do not
+//! Imports point one way: `core ← {store, plugin, cloud, clock, metrics, secret} ← engine ← {http, control} ← app ← cli ← main`, siblings do not
 //! know each other, and each foreign library has its room. Read from the sources, so a new file is checked as it comes.
 
 mod source;
@@ -12,17 +12,21 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock",  &[]),
     ("secret", &[]),
+    // Recorded into by those who are told of something, so it lies below them all.
+    ("metrics", &[]),
     ("store",  &[]),
     ("plugin", &["secret"]),
     ("cloud",  &["secret"]),
-    ("engine", &["store", "plugin", "cloud", "clock", "secret"]),
-    ("http",   &["engine", "secret"]),
+    // Traces on their way to a collector.
+    ("telemetry", &["cloud"]),
+    ("engine", &["store", "plugin", "cloud", "clock", "metrics", "secret"]),
+    ("http",   &["engine", "metrics", "secret"]),
     ("control", &["engine"]),
     ("authoring", &["plugin", "clock", "secret"]),
     // What a process starts with is checked with the rooms' own words.
-    ("config", &["engine", "plugin", "cloud", "store", "secret", "http"]),
-    ("app",    &["config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "secret"]),
-    ("cli",    &["app", "authoring", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "secret"]),
+    ("config", &["engine", "plugin", "cloud", "store", "secret", "http", "telemetry"]),
+    ("app",    &["config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "metrics", "secret"]),
+    ("cli",    &["app", "authoring", "config", "control", "http", "engine", "store", "plugin", "cloud", "clock", "secret", "telemetry"]),
     ("main",   &["cli"]),
 ];
 
@@ -48,6 +52,12 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["http"]),
     ("argon2",       &["engine"]),
     ("getrandom",    &["clock"]),
+    ("prometheus_client", &["metrics"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_http", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("zeroize",      &["secret"]),
     ("dotenvy",      &["config"]),
     ("clap",         &["cli"]),

@@ -29,6 +29,7 @@ mod layering;
 mod line;
 mod merging;
 mod notices;
+mod observing;
 mod old_formats;
 mod openapi;
 mod outlet;

@@ -176,7 +176,7 @@ impl Setup {
             async move {
                 match ended {
                     Some(code) => Some(Some(code)),
-                    None => ready.await.is_ok_and(|r| r.status().is_success()).then_some(None),
+                    None => is_up(ready).await.then_some(None),
                 }
             }
         })
@@ -218,6 +218,15 @@ impl Setup {
         let code = process.wait().await;
         (code, process.log())
     }
+}
+
+/// Whether the probe is answered by an outlet that has started.
+async fn is_up(probe: impl Future<Output = reqwest::Result<reqwest::Response>>) -> bool {
+    let Ok(answer) = probe.await else {
+        return false;
+    };
+    // It is alive, and says so, before its data is open.
+    answer.status().is_success() && answer.text().await.is_ok_and(|text| !text.contains("starting"))
 }
 
 /// What came of a start.

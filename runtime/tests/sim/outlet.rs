@@ -181,6 +181,7 @@ impl Outlet {
             },
             connect: Arc::new(move |config, clock| Client::over(line.clone(), config, clock)),
             backups: BackupPolicy::default(),
+            metrics: selaras::metrics::Metrics::default(),
             shutdown: CancellationToken::new(),
         };
         Engine::new(parts).expect("the stored settings can be read")

@@ -110,6 +110,8 @@ impl RunStatus {
 /// What one run did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunReport {
+    /// Names it in the log, and its requests at the cloud. Empty: none was made.
+    pub run_id: String,
     /// How it ended.
     pub status: RunStatus,
     /// Items the cloud took.

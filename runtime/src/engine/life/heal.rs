@@ -121,6 +121,7 @@ impl Engine {
                         .because(Some(what));
                     self.put_in_use(name, (&previous, before), next, version, entry)
                         .await?;
+                    self.metrics().plugin_fell_back(name, "rollback");
                     return Ok(());
                 }
                 Err(PluginError::Unavailable(error)) => return Err(error.into()),
@@ -167,6 +168,7 @@ impl Engine {
         self.shelf().note(&mut batch, &entry)?;
         self.commit_plugins(batch, &entry).await?;
         self.inner.host.suspend(name, failing);
+        self.metrics().plugin_fell_back(name, "suspend");
         self.inner.life.trouble(name, what);
         self.inner.reconsider.notify_one();
         Ok(())

@@ -233,7 +233,8 @@ fn expect(about: &mut About, entry: &Endpoint) {
         about.problems.entry(status).or_default().extend(codes);
     };
     may(500, &["internal_error"]);
-    may(503, &["overloaded"]);
+    // By the door, while the outlet starts, and over its limits.
+    may(503, &["overloaded", "starting", "too_many_connections"]);
     let reads = entry.method == Method::GET;
     match entry.who {
         Who::Anyone => {}
@@ -241,6 +242,10 @@ fn expect(about: &mut About, entry: &Endpoint) {
             may(401, &["invalid_signature", "legacy_signature", "stale_timestamp"]);
             may(403, &["wrong_outlet"]);
             may(503, &["webhook_not_configured"]);
+        }
+        Who::Scraper => {
+            may(401, &["missing_token", "invalid_token", "token_expired"]);
+            may(403, &["forbidden", "password_change_required"]);
         }
         Who::Themselves => {
             may(401, &["missing_token", "invalid_token", "token_expired"]);
@@ -310,15 +315,18 @@ fn security(who: Who) -> Value {
     match who {
         Who::Anyone => json!([]),
         Who::Cloud => json!([{"cloudSignature": []}, {"standardWebhooks": []}]),
+        // This machine needs no token.
+        Who::Scraper => json!([{"bearer": []}, {}]),
         Who::Themselves | Who::Roles(_) => json!([{"bearer": []}]),
     }
 }
 
-/// The roles that may; `anyone` and `cloud` are none.
+/// The roles that may; `anyone`, `cloud` and `scraper` are none.
 fn roles(who: Who) -> Value {
     match who {
         Who::Anyone => json!(["anyone"]),
         Who::Cloud => json!(["cloud"]),
+        Who::Scraper => json!(["admin", "scraper"]),
         Who::Themselves => json!([Role::Admin, Role::Operator, Role::App].map(Role::as_str)),
         Who::Roles(roles) => roles.iter().map(|role| role.as_str()).collect(),
     }

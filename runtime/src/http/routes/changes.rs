@@ -214,6 +214,7 @@ pub(crate) async fn feed(State(http): State<Shared>, caller: Caller, uri: Uri) -
             ApiError::unavailable("too_many_waiters", message).retry_after(5)
         })?)
     };
+    let _waits = (!wait.is_zero()).then(|| http.engine.metrics().feed_waits());
     let feed = tokio::select! {
         feed = http.engine.feed(since, limit, wait, &caller.scope) => feed?,
         () = http.stop.cancelled(), if !wait.is_zero() => {

@@ -2,7 +2,9 @@
 
 pub(crate) mod about;
 
-use crate::http::{Shared, reply};
+use crate::http::observed::Asked;
+use crate::http::{Detail, Shared, reply};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
@@ -12,19 +14,6 @@ use serde::Serialize;
 #[derive(Serialize, JsonSchema)]
 struct Live {
     status: &'static str,
-}
-
-/// The process is up.
-pub(crate) async fn live() -> Response {
-    reply::ok("up", Live { status: "ok" })
-}
-
-#[derive(Serialize, JsonSchema)]
-struct NotReady<'a> {
-    success: bool,
-    error: &'a str,
-    message: &'a str,
-    problems: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -39,32 +28,58 @@ struct Ready<'a> {
     plugin_problems: Vec<Refused<'a>>,
 }
 
-/// The store is open and the plugins are loaded; 503 with what is not. A plugin file that was refused is named here,
-/// and keeps nothing else from working.
-pub(crate) async fn ready(State(http): State<Shared>) -> Response {
-    match http.engine.ready() {
-        Ok(()) => {
-            let problems = http.engine.plugin_problems();
-            let plugin_problems = problems
-                .iter()
-                .map(|(plugin, problem)| Refused { plugin, problem })
-                .collect();
-            reply::ok(
-                "ready",
-                Ready {
-                    status: "ready",
-                    plugin_problems,
-                },
-            )
-        }
-        Err(problems) => {
-            let body = NotReady {
-                success: false,
-                error: "not_ready",
-                message: "not ready: see problems",
-                problems,
-            };
-            reply::json(StatusCode::SERVICE_UNAVAILABLE, &body)
+/// The envelope, as of every refusal.
+#[derive(Serialize, JsonSchema)]
+struct Not<'a> {
+    #[schemars(extend("const" = false))]
+    success: bool,
+    error: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+    details: Vec<Detail>,
+}
+
+/// The process works; 503 when only a restart helps.
+pub(crate) async fn live(State(http): State<Shared>, Extension(asked): Extension<Asked>) -> Response {
+    match http.engine.alive() {
+        Ok(()) => reply::ok("up", Live { status: "ok" }),
+        Err(problem) => {
+            let message = "the process does not work any more: restart it";
+            not(&asked, "not_alive", message, &[("process", problem)])
         }
     }
+}
+
+/// The store is open and the plugins are loaded; 503 with what is not, and while it is being stopped. A plugin file that was
+/// refused is named here, and keeps nothing else from working. A disk that is full does not either.
+pub(crate) async fn ready(State(http): State<Shared>, Extension(asked): Extension<Asked>) -> Response {
+    if let Err(reasons) = http.engine.ready() {
+        return not(&asked, "not_ready", "not ready: see details", &reasons);
+    }
+    let problems = http.engine.plugin_problems();
+    let plugin_problems = problems
+        .iter()
+        .map(|(plugin, problem)| Refused { plugin, problem })
+        .collect();
+    let data = Ready {
+        status: "ready",
+        plugin_problems,
+    };
+    reply::ok("ready", data)
+}
+
+/// The envelope of a 503 that is no failure of the request: it is asked for every few seconds, and the log would be full of it.
+fn not(asked: &Asked, error: &str, message: &str, reasons: &[(&'static str, String)]) -> Response {
+    let details = reasons.iter().map(|(field, problem)| Detail {
+        field: (*field).to_owned(),
+        problem: problem.clone(),
+    });
+    let body = Not {
+        success: false,
+        error,
+        message,
+        request_id: asked.id(),
+        details: details.collect(),
+    };
+    reply::json(StatusCode::SERVICE_UNAVAILABLE, &body)
 }

@@ -10,6 +10,7 @@ use crate::engine::api::{Feed, Scope};
 use crate::http::auth::Caller;
 use crate::http::extract::Params;
 use crate::http::{ApiError, Shared};
+use crate::metrics::Ongoing;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -92,6 +93,7 @@ pub(crate) async fn stream(
         place: place.seq,
         scope: caller.scope,
         ends_ms: http.engine.mono_ms().saturating_add(LIFE_MS),
+        _waits: http.engine.metrics().feed_waits(),
         http,
         _permit: permit,
     };
@@ -124,6 +126,7 @@ struct Reader {
     scope: Scope,
     /// By the monotonic clock.
     ends_ms: u64,
+    _waits: Ongoing,
     _permit: OwnedSemaphorePermit,
 }
 

@@ -178,6 +178,8 @@ pub(crate) async fn status(State(http): State<Shared>) -> Result<Response, ApiEr
 
 #[derive(Serialize, JsonSchema)]
 struct RunBody<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    run_id: &'a str,
     status: &'static str,
     pushed: u64,
     push_failed: u64,
@@ -192,6 +194,7 @@ struct RunBody<'a> {
 impl<'a> From<&'a RunReport> for RunBody<'a> {
     fn from(report: &'a RunReport) -> Self {
         Self {
+            run_id: &report.run_id,
             status: report.status.as_str(),
             pushed: report.pushed,
             push_failed: report.push_failed,

@@ -1,5 +1,7 @@
 //! The routes as a whole: who gets in, and that whatever goes wrong is an envelope.
 
+mod observing;
+
 use super::*;
 use crate::engine::api::{NewUser, Role};
 use crate::http::App;
@@ -17,7 +19,8 @@ async fn send(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, Valu
     let json = if bytes.is_empty() {
         Value::Null
     } else {
-        serde_json::from_slice(&bytes).unwrap()
+        // The dashboard is none.
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null)
     };
     (parts.status, parts.headers, json)
 }
@@ -46,7 +49,7 @@ async fn every_route_but_the_public_ones_answers_401_without_a_token() {
         .await;
         let place = format!("{} {}", entry.method, entry.path);
         match entry.who {
-            Who::Roles(_) | Who::Themselves => {
+            Who::Roles(_) | Who::Themselves | Who::Scraper => {
                 assert_eq!(
                     (status, &json["error"]),
                     (StatusCode::UNAUTHORIZED, &"missing_token".into()),
@@ -135,6 +138,7 @@ fn only_health_and_login_are_open_and_every_other_route_lets_admins_in() {
             Who::Anyone => {
                 assert!(
                     [
+                        "/",
                         "/healthz",
                         "/readyz",
                         "/api/v1/openapi.json",
@@ -150,6 +154,7 @@ fn only_health_and_login_are_open_and_every_other_route_lets_admins_in() {
                 "{}",
                 entry.path
             ),
+            Who::Scraper => assert_eq!(entry.path, "/metrics"),
             Who::Themselves => assert!(entry.path.starts_with("/api/v1/auth/"), "{}", entry.path),
             Who::Roles(roles) => assert!(roles.contains(&Role::Admin), "{}", entry.path),
         }

@@ -7,7 +7,7 @@ use super::roster::{Phase, Ticket};
 use super::stall::StallGuard;
 use super::tls::Tls;
 use super::watched::Watched;
-use crate::http::{App, Limits};
+use crate::http::{Door, Limits};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What all connections share.
 pub(super) struct Shared {
-    pub(super) app: App,
+    pub(super) door: Door,
     pub(super) limits: Limits,
     pub(super) tls: Option<Tls>,
     pub(super) stop: CancellationToken,
@@ -69,7 +69,7 @@ impl Connection {
         let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
             let request = request.map(|body| Incoming::new(body, seat.clone()));
             async move {
-                let answer = self.shared.app.handle(request, Some(peer)).await;
+                let answer = self.shared.door.handle(request, Some(peer)).await;
                 Ok::<_, Infallible>(answer.map(|body| Outgoing::new(body, seat.clone())))
             }
         });

@@ -12,7 +12,7 @@ use super::super::registry::Found;
 use super::super::shadow::{Asked, Remembering, Said};
 use super::super::values::{CallContext, Case, Decided, Direction, Document, Lookup, Mapped};
 use super::super::watch::judged;
-use super::Host;
+use super::{Called, Host};
 
 impl Host {
     /// Asks a strategy to decide a conflict, in a fresh instance. Whatever happens is in the answer.
@@ -47,12 +47,22 @@ impl Host {
             .shadow
             .is_some()
             .then(|| (cx.clone(), cases.clone(), lookup.clone()));
+        let tell = self.0.on_call.get().cloned();
         let decide = move || {
             let one = |case: &Case| {
                 if stopping.load(Ordering::Relaxed) {
                     return Decided::without(&plugin.info.name, Failure::shutting_down());
                 }
-                machine.decide(&plugin, &cx, case, &lookup)
+                let decided = machine.decide(&plugin, &cx, case, &lookup);
+                if let Some(tell) = &tell {
+                    tell(Called {
+                        plugin: &decided.plugin,
+                        call: "resolve",
+                        took_us: decided.elapsed_us,
+                        error: decided.outcome.as_ref().err().map(|failure| failure.code),
+                    });
+                }
+                decided
             };
             cases.iter().map(one).collect()
         };
@@ -121,7 +131,11 @@ impl Host {
             .shadow
             .is_some()
             .then(|| (cx.clone(), documents.clone(), lookup.clone()));
-        let translate = move || machine.translate(&plugin, direction, &cx, &documents, &lookup, &stopping);
+        let tell = self.0.on_call.get().cloned();
+        let translate = move || {
+            let asked = (direction, &cx, &*documents);
+            machine.translate(&plugin, asked, &lookup, &stopping, tell.as_ref())
+        };
         let mapped = self.on_a_thread(translate).await.unwrap_or_else(all);
         self.0.watch(&found, mapped.iter().filter_map(judged));
         if let Some((cx, documents, lookup)) = again {
@@ -140,9 +154,10 @@ impl Host {
             return guarded(work);
         };
         let (done, answer) = oneshot::channel();
+        let span = tracing::Span::current();
         let job = move || {
-            // Nobody waits any more when the caller was cancelled.
-            let _ = done.send(work());
+            // What is logged of it belongs to what it was asked for. Nobody waits any more when the caller was cancelled.
+            let _ = done.send(span.in_scope(work));
         };
         threads.run(job).await.map_err(|_| Failure::shutting_down())?;
         answer

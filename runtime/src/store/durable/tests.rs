@@ -13,6 +13,7 @@ fn opening(dir: &Path) -> Opening {
         backups: dir.join("backups"),
         cache_bytes: 4 << 20,
         timer: None,
+        on_commit: None,
         epoch: Arc::new(|| "epoch".to_owned()),
         now_ms: Arc::new(|| 1_800_000_000_000),
         prober: Arc::new(|dir, deep, _| probe::look(dir, deep)),

@@ -37,6 +37,7 @@ impl Home {
             backups: self.path().join("backups"),
             cache_bytes: 4 << 20,
             timer: None,
+            on_commit: None,
             epoch: {
                 let next = std::sync::atomic::AtomicU64::new(0);
                 let home = self.path().display().to_string();

@@ -60,7 +60,7 @@ impl Stage {
             arrived,
             orders: given,
         };
-        let writer = Writer::start(backend, meta, ledger.clone(), None).expect("starts");
+        let writer = Writer::start(backend, meta, ledger.clone(), None, None).expect("starts");
         Self {
             writer,
             ledger,

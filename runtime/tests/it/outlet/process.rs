@@ -90,6 +90,12 @@ impl Process {
         kill_process(pid, Signal::TERM).expect("SIGTERM reaches the child");
     }
 
+    /// SIGINT, as Ctrl-C sends it.
+    pub fn interrupt(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).expect("SIGINT reaches the child");
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().expect("SIGKILL reaches the child");

@@ -47,7 +47,7 @@ impl Tls {
         let renewed = tokio::task::spawn_blocking(move || tls.renew(now_ms)).await;
         match renewed.expect("invariant: reading files does not panic") {
             Ok(()) => {
-                tracing::info!(cert = %self.files.cert.display(), "TLS: the changed certificate and key are in use")
+                tracing::info!(cert = %self.files.cert.display(), "TLS: the changed certificate and key are in use");
             }
             Err(error) => told(&error),
         }
@@ -64,7 +64,7 @@ async fn hung_up(hangup: &mut Option<Signal>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn look(files: &TlsFiles) -> Stamp {
