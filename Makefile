@@ -9,7 +9,7 @@ SEEDS ?=
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-crash sim lint bench package package-musl wasm-target sdk-tools clean
+.PHONY: help demo build test test-crash sim lint bench package package-musl wasm-target sdk-tools api-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ demo: build ## a cloud and two outlets on this machine, on real data, then an ac
 build: wasm-target ## the release binaries: selaras, selaras-cloud, selaras-quickstart
 	$(CARGO) build --locked --release -p selaras -p selaras-cloud -p selaras-quickstart
 
-test: wasm-target sdk-tools ## everything that checks the project (offline once the crates and tools are fetched)
+test: wasm-target sdk-tools api-tools ## everything that checks the project (offline once the crates and tools are fetched)
 	$(CARGO) test --locked --workspace
 
 test-crash: wasm-target ## the long form: 30 power cuts, 100 kills, 20 damages of each kind (SELARAS_CUTS, SELARAS_KILLS, SELARAS_DAMAGES, SELARAS_SEED)
@@ -53,6 +53,9 @@ wasm-target: ## finds or makes a compiler for the plugins
 
 sdk-tools: ## finds or installs, in .tools, what plugins in JavaScript, Python and C are built with; skips what cannot be had
 	@sdk/tools.sh
+
+api-tools: ## finds or installs, in .tools, what tries the API out by its own description; skips what cannot be had
+	@runtime/tests/openapi/tools.sh
 
 clean: ## removes what was built, a compiler made for the plugins, and the tools for plugins in other languages
 	$(CARGO) clean

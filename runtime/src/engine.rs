@@ -3,6 +3,7 @@
 
 mod accounts;
 pub mod api;
+mod audit;
 mod backup;
 mod broadcast;
 mod case;
@@ -55,6 +56,7 @@ use crate::clock::Clock;
 pub use crate::cloud::Connect;
 use crate::engine::accounts::{Accounts, Sessions};
 use crate::engine::api::{BackupPolicy, RunReport, RunStatus, Unavailable};
+use crate::engine::audit::Logins;
 use crate::engine::backup::Backups;
 use crate::engine::broadcast::Broadcasts;
 use crate::engine::life::Life;
@@ -127,6 +129,8 @@ struct Inner {
     connect: Connect,
     accounts: Accounts,
     sessions: Sessions,
+    /// How many refused logins are written to the audit log.
+    logins: Mutex<Logins>,
     link: Mutex<Link>,
     rate: Rate,
     /// Whose turn it is in the next batch.
@@ -219,6 +223,7 @@ impl Engine {
                 connect: parts.connect,
                 accounts: Accounts::new(&salt),
                 sessions,
+                logins: Mutex::default(),
                 link: Mutex::new(Link::default()),
                 rate,
                 turns: Mutex::default(),

@@ -6,6 +6,7 @@
 mod auth;
 mod conditions;
 mod dashboard;
+mod describe;
 mod door;
 mod error;
 mod extract;

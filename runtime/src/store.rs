@@ -6,6 +6,7 @@
 
 pub mod archive;
 mod batch;
+pub mod chain;
 pub mod documents;
 mod durable;
 mod entities;

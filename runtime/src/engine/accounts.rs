@@ -12,7 +12,8 @@ pub use sessions::Sessions;
 pub use tokens::PREFIX as APP_TOKEN_PREFIX;
 
 use crate::engine::Engine;
-use crate::engine::api::{LoginError, NewUser, Role, Unavailable, User, UserError, UserPatch};
+use crate::engine::api::{Event, LoginError, NewUser, Role, Unavailable, User, UserError, UserPatch};
+use crate::engine::audit::entry;
 use crate::secret::Secret;
 use crate::store::rows::{Rows, put};
 use crate::store::{Batch, CommitError, Direction, keys};
@@ -123,6 +124,10 @@ pub async fn first_admin(rows: &Rows, first: FirstAdmin<'_>) -> Result<bool, Una
     let mut batch = Batch::new();
     batch.expect_absent(key(&row.id));
     put(&mut batch, key(&row.id), &row);
+    let event = Event::new("system", "user.create", &row.username)
+        .with("id", row.id.as_str())
+        .with("role", row.role.as_str());
+    batch.append_audit(entry(&event, first.now));
     match rows.store().commit(batch).await {
         Ok(_) => Ok(true),
         Err(CommitError::Precondition { .. }) => Ok(false),
@@ -232,6 +237,11 @@ impl Engine {
         };
         let mut batch = Batch::new();
         put(&mut batch, key(&row.id), &row);
+        let event = Event::new(by, "user.create", &row.username)
+            .with("id", row.id.as_str())
+            .with("role", row.role.as_str())
+            .with("is_active", row.is_active);
+        self.record(&mut batch, &event);
         self.inner
             .rows
             .store()
@@ -254,6 +264,13 @@ impl Engine {
     pub async fn change_user(&self, id: &str, patch: UserPatch, by: &str) -> Result<User, UserError> {
         let _one = self.inner.accounts.changing.lock().await;
         let mut row = self.user_row(id)?;
+        let event = Event::new(by, "user.update", &row.username)
+            .with("id", id)
+            .with("full_name", patch.full_name.as_deref())
+            .with("role", patch.role.map(Role::as_str))
+            .with("is_active", patch.is_active)
+            .with("must_change_password", patch.must_change_password)
+            .with("password", patch.password.as_ref().map(|_| "another"));
         let was_admin = row.is_active_admin();
         row.full_name = patch.full_name.unwrap_or(row.full_name);
         row.role = patch.role.unwrap_or(row.role);
@@ -268,7 +285,7 @@ impl Engine {
             row.password_hash = self.hashed(password.expose(), &row.username).await?;
         }
         row.generation = row.generation.wrapping_add(u32::from(ends_sessions));
-        let user = self.store_user(row).await?;
+        let user = self.store_user(row, &event).await?;
         tracing::info!(by, user = user.username, "a user was changed");
         Ok(user)
     }
@@ -290,7 +307,8 @@ impl Engine {
         row.password_hash = self.hashed(new, &row.username).await?;
         row.must_change_password = false;
         row.generation = row.generation.wrapping_add(1);
-        let user = self.store_user(row).await?;
+        let event = Event::new(&row.username, "user.password", &row.username).with("id", id);
+        let user = self.store_user(row, &event).await?;
         tracing::info!(user = user.username, "a user has another password");
         Ok(user)
     }
@@ -307,6 +325,8 @@ impl Engine {
         }
         let mut batch = Batch::new();
         batch.delete(key(id));
+        let event = Event::new(by, "user.delete", &row.username).with("id", id);
+        self.record(&mut batch, &event);
         self.inner
             .rows
             .store()
@@ -332,10 +352,11 @@ impl Engine {
         }
     }
 
-    async fn store_user(&self, mut row: UserRow) -> Result<User, UserError> {
+    async fn store_user(&self, mut row: UserRow, event: &Event) -> Result<User, UserError> {
         row.updated_at = Some(self.now());
         let mut batch = Batch::new();
         put(&mut batch, key(&row.id), &row);
+        self.record(&mut batch, event);
         self.inner
             .rows
             .store()

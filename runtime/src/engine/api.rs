@@ -2,6 +2,7 @@
 //! `http` turns requests into these and these into the contract's JSON.
 
 mod access;
+mod audit;
 mod backup;
 mod changes;
 mod config;
@@ -19,6 +20,7 @@ mod sync;
 mod transfer;
 
 pub use access::*;
+pub use audit::*;
 pub use backup::*;
 pub use changes::*;
 pub use config::*;

@@ -1,5 +1,6 @@
 //! Admins change the settings: validated, stored, in force at once, without a restart.
 
+mod audit;
 mod checks;
 mod cloud;
 mod plugins;
@@ -102,6 +103,7 @@ impl Engine {
             ..StoredOutlet::default()
         });
         let fields = patch.fields().join(",");
+        let event = audit::outlet(&patch, &before, actor);
         let before_url = &before.outlet.cloud_api_url;
         let moves = patch.cloud_api_url.as_ref().is_some_and(|url| url != before_url) || rebinds;
         let mut stored = patched(stored, patch);
@@ -114,6 +116,7 @@ impl Engine {
             // Another outlet's cursor means nothing to this one.
             batch.delete(keys::named(keys::META, CHECKPOINT.as_bytes()));
         }
+        self.record(&mut batch, &event);
         tracing::info!(
             by = actor.id,
             outlet_id = stored.outlet_id,
@@ -212,6 +215,7 @@ impl Engine {
         let one = self.configuring().await;
         let mut batch = Batch::new();
         put_meta(&mut batch, SYNC, &sync);
+        self.record(&mut batch, &audit::sync(&self.settings().sync, &sync, actor));
         self.limit_rate(sync.requests_per_minute, &mut batch);
         let health = rule(&sync);
         tracing::info!(by = actor.id, "the sync settings were changed");
@@ -258,6 +262,7 @@ impl Engine {
         let one = self.configuring().await;
         self.check_binding(entity_type, &patch)?;
         self.check_settings(entity_type, &patch).await?;
+        let event = audit::binding(entity_type, &patch, actor);
         let stored = self
             .settings()
             .bindings()
@@ -271,6 +276,7 @@ impl Engine {
             keys::named(keys::BINDING, entity_type.as_bytes()),
             &stored,
         );
+        self.record(&mut batch, &event);
         tracing::info!(by = actor.id, entity_type, "a binding was changed");
         let (connect, name) = (self.connector(), entity_type.to_owned());
         let change = move |old: &Settings| {

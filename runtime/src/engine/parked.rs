@@ -10,7 +10,7 @@ mod again;
 use self::again::Tried;
 use crate::engine::Engine;
 use crate::engine::api::{
-    Actor, ParkedDropped, ParkedError, ParkedFilter, ParkedTally, ParkedWay, RetryError, Unavailable,
+    Actor, Event, ParkedDropped, ParkedError, ParkedFilter, ParkedTally, ParkedWay, RetryError, Unavailable,
 };
 use crate::engine::parking::{number_of, remove};
 use crate::engine::settings::Settings;
@@ -53,6 +53,7 @@ impl Engine {
                     let under = item.item.parked.as_ref().map(|by| by.under.as_str());
                     under != Some(&*self.under(&settings.binding(item.key.entity_type.as_str())))
                 },
+                None,
             )
             .await?;
         if tally != ParkedTally::default() {
@@ -83,7 +84,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the store does not answer; some may be done then.
-    pub async fn retry_all_parked(&self, filter: &ParkedFilter) -> Result<ParkedTally, Unavailable> {
+    pub async fn retry_all_parked(
+        &self,
+        filter: &ParkedFilter,
+        actor: &Actor,
+    ) -> Result<ParkedTally, Unavailable> {
         let fits = |way, entity_type: &str, code: &str| {
             filter.way.is_none_or(|wanted| wanted == way)
                 && filter
@@ -99,6 +104,7 @@ impl Engine {
                 let code = item.item.parked.as_ref().map_or("", |by| by.code.as_str());
                 fits(ParkedWay::ToCloud, item.key.entity_type.as_str(), code)
             },
+            Some(actor),
         )
         .await
     }
@@ -108,6 +114,7 @@ impl Engine {
         shutdown: &CancellationToken,
         update: impl Fn(&ParkedRow) -> bool,
         item: impl Fn(&ItemRow) -> bool,
+        actor: Option<&Actor>,
     ) -> Result<ParkedTally, Unavailable> {
         let mut tally = ParkedTally::default();
         let rows = &self.inner.rows;
@@ -121,7 +128,7 @@ impl Engine {
                 .into_iter()
                 .filter_map(|(key, row)| Some((keys::number(&key)?, row)));
             for tried in self
-                .retry_updates(numbered.filter(|(_, row)| update(row)).collect())
+                .retry_updates(numbered.filter(|(_, row)| update(row)).collect(), actor)
                 .await?
             {
                 match tried {
@@ -139,7 +146,7 @@ impl Engine {
             from.push(0);
             let failed = page.into_iter().filter_map(|(_, row)| row);
             let parked = failed.filter(|row| row.item.is_parked() && item(row));
-            tally.queued += self.put_back(parked.collect()).await?;
+            tally.queued += self.put_back(parked.collect(), actor).await?;
         }
         if tally.queued > 0 {
             self.trigger();
@@ -186,6 +193,11 @@ impl Engine {
                 batch.delete(slot);
             }
         }
+        let event = Event::new(&actor.id, "parked.give_up", id)
+            .with("entity_type", row.entity_type.as_str())
+            .with("entity_id", row.entity_id.as_deref())
+            .with("reason", reason);
+        self.record(&mut batch, &event);
         match store.commit(batch).await {
             Ok(_) => {}
             Err(CommitError::Precondition { .. }) => return Err(not_found()),

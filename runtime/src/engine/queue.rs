@@ -1,7 +1,7 @@
 //! What a person does with the queue: put failed items back, give one up.
 
 use crate::engine::Engine;
-use crate::engine::api::{Actor, QueueFilter, QueueStatus, RetryError, Unavailable};
+use crate::engine::api::{Actor, Event, QueueFilter, QueueStatus, RetryError, Unavailable};
 use crate::engine::tx::{Load, Tx, TxError};
 use crate::store::rows::{ItemRow, RowError};
 use crate::store::{Direction, keys};
@@ -17,7 +17,7 @@ impl Engine {
     ///
     /// # Errors
     /// See [`RetryError`].
-    pub async fn retry(&self, id: &str) -> Result<(), RetryError> {
+    pub async fn retry(&self, id: &str, actor: &Actor) -> Result<(), RetryError> {
         let row = self.item(id)?;
         if row.item.state != ItemState::Failed {
             let status = self.queue_status(&row.key, &row.item)?;
@@ -27,7 +27,7 @@ impl Engine {
                 why: "only a failed item is put back",
             });
         }
-        self.put_back(vec![row]).await?;
+        self.put_back(vec![row], Some(actor)).await?;
         self.trigger();
         Ok(())
     }
@@ -36,7 +36,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the store does not answer; some may be put back then.
-    pub async fn retry_all(&self, filter: &QueueFilter) -> Result<u64, Unavailable> {
+    pub async fn retry_all(&self, filter: &QueueFilter, actor: &Actor) -> Result<u64, Unavailable> {
         let (mut from, to) = keys::all(keys::FAILED);
         let rows = &self.inner.rows;
         let mut count = 0;
@@ -61,7 +61,7 @@ impl Engine {
                             .is_none_or(|id| id == row.key.id.as_str())
                 }));
             }
-            count += self.put_back(failed).await?;
+            count += self.put_back(failed, Some(actor)).await?;
         }
         if count > 0 {
             self.trigger();
@@ -69,17 +69,28 @@ impl Engine {
         Ok(count)
     }
 
-    /// Puts failed items back. Returns how many still were.
-    pub(super) async fn put_back(&self, rows: Vec<ItemRow>) -> Result<u64, Unavailable> {
+    /// Puts failed items back, for a person or (none) by itself. Returns how many still were.
+    pub(super) async fn put_back(
+        &self,
+        rows: Vec<ItemRow>,
+        actor: Option<&Actor>,
+    ) -> Result<u64, Unavailable> {
         if rows.is_empty() {
             return Ok(0);
         }
         loop {
             let settings = self.settings();
             let mut tx = Tx::new(&self.inner.rows, &settings);
-            let mut count = 0;
+            let mut back = Vec::new();
             for row in &rows {
-                count += u64::from(retry(tx.entity(&row.key, Load::Whole)?, row.item.order));
+                if retry(tx.entity(&row.key, Load::Whole)?, row.item.order) {
+                    back.push(row.item.order.to_string());
+                }
+            }
+            let count = back.len() as u64;
+            if let (Some(actor), false) = (actor, back.is_empty()) {
+                let event = Event::new(&actor.id, "queue.retry", back.join(","));
+                self.record(&mut tx.batch, &event.with("count", count));
             }
             match tx.commit().await {
                 Ok(_) => return Ok(count),
@@ -123,6 +134,11 @@ impl Engine {
             if let Some(asking) = &asking {
                 asking.put(&mut tx.batch);
             }
+            let event = Event::new(&actor.id, "queue.give_up", id)
+                .with("entity_type", row.key.entity_type.as_str())
+                .with("entity_id", row.key.id.as_str())
+                .with("reason", reason);
+            self.record(&mut tx.batch, &event);
             match tx.commit().await {
                 Ok(_) => {
                     if let Some(asking) = asking {

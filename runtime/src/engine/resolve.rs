@@ -1,7 +1,7 @@
 //! A person decides an open conflict: by a strategy, or with a document of their own.
 
 use crate::engine::Engine;
-use crate::engine::api::{Actor, ConflictView, Resolution, ResolveError, ResolveRequest, Unavailable};
+use crate::engine::api::{Actor, ConflictView, Event, Resolution, ResolveError, ResolveRequest, Unavailable};
 use crate::engine::case::{Asked, Contest};
 use crate::engine::decide::write_conflict;
 use crate::engine::plugins::{StoreLookup, context, map_to_local};
@@ -51,6 +51,13 @@ impl Engine {
             tx.feed(&row);
         }
         tx.track(before, after);
+        let event = Event::new(&actor.id, "conflict.resolve", id)
+            .with("entity_type", conflict.entity_type.as_str())
+            .with("entity_id", conflict.entity_id.as_str())
+            .with("strategy", request.strategy.as_str())
+            .with("resolution", resolution.as_str())
+            .with("notes", request.notes.as_deref());
+        self.record(&mut tx.batch, &event);
         match tx.commit().await {
             Ok(_) => {}
             Err(TxError::Unavailable(error)) => return Err(error.into()),

@@ -1,10 +1,11 @@
 //! What need not be kept for ever is removed: logs, decided conflicts, documents of tombstones, keys that make repeats
-//! harmless, broadcasts, and the feed's old entries. A task of its own, soon after the start and then hourly, in small commits, so that
-//! intake and runs are not slowed.
+//! harmless, broadcasts, and the old entries of the feed and the audit log. A task of its own, soon after the start and then
+//! hourly, in small commits, so that intake and runs are not slowed.
 //!
 //! What waits for the cloud or for a person is never removed. Ages are only judged when the time is known: a clock that is
 //! wrong by years must not empty anything. Bounds in number hold at any time.
 
+mod audit;
 mod broadcasts;
 mod feed;
 mod history;
@@ -75,6 +76,7 @@ pub(super) struct Tidied {
     webhooks: u64,
     feed: u64,
     broadcasts: u64,
+    audit: u64,
 }
 
 impl Engine {
@@ -100,6 +102,7 @@ impl Engine {
                         webhooks,
                         feed,
                         broadcasts,
+                        audit,
                     } = tidied;
                     tracing::info!(
                         logs,
@@ -109,6 +112,7 @@ impl Engine {
                         webhooks,
                         feed,
                         broadcasts,
+                        audit,
                         "tidied up"
                     );
                 }
@@ -136,6 +140,9 @@ impl Engine {
                 .await?,
             ..Tidied::default()
         };
+        if let Some(audit) = before(24 * sync.audit_retention_days) {
+            tidied.audit = self.trim_audit(audit, stop).await?;
+        }
         if let (Some(logs), Some(conflicts), Some(tombstones), Some(repeats), Some(changes)) = (
             before(24 * sync.log_retention_days),
             before(24 * sync.conflict_retention_days),

@@ -7,7 +7,7 @@
 
 use crate::cloud::LinkError;
 use crate::engine::Engine;
-use crate::engine::api::{Unavailable, WentBack};
+use crate::engine::api::{Event, Unavailable, WentBack};
 use crate::engine::pull::CHECKPOINT;
 use crate::engine::settings::Settings;
 use crate::engine::tx::{Load, Tx, TxError};
@@ -40,6 +40,7 @@ impl Engine {
     /// # Errors
     /// When the store does not answer; it goes on where it was at the next start.
     pub async fn rewind(&self) -> Result<(), Unavailable> {
+        self.find_audit_end().await?;
         let Some(row) = self.inner.rewound.lock().clone() else {
             return Ok(());
         };
@@ -133,6 +134,11 @@ impl Engine {
         };
         let number = self.inner.rows.store().reserve();
         put(batch, keys::numbered(keys::LOG, number), &line);
+        let event = Event::new("system", "store.rewound", row.cause.as_str())
+            .with("detail", row.detail.as_str())
+            .with("lost_commits", row.lost_commits)
+            .with("entities_in_doubt", doubted);
+        self.record(batch, &event);
     }
 
     /// Whether everything is still to be pulled since the store went back.

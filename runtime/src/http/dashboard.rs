@@ -1,6 +1,8 @@
 //! `GET /`: the dashboard, one page that fetches nothing but the outlet's API. Its parts are files in `dashboard/`, put together
 //! once; the policy names the digests of the one script and the one style, so nothing else in the page can run.
 
+pub(crate) mod about;
+
 use crate::http::Shared;
 use axum::body::Body;
 use axum::extract::State;

@@ -87,7 +87,7 @@ impl Door {
             body.len(),
             text(&id),
         );
-        [head.into_bytes(), body.into()].concat()
+        [head.into_bytes(), body].concat()
     }
 
     /// Answers one request.

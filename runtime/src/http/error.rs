@@ -10,10 +10,11 @@ pub(crate) use engine::Asked;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One field that is wrong, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Detail {
     /// The field, with its path: `changes[3].entity_type`.
     pub field: String,
@@ -34,14 +35,21 @@ pub struct ApiError {
 }
 
 /// The failure envelope of the contract.
-#[derive(Serialize)]
-struct Envelope<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct Envelope<'a> {
+    #[schemars(extend("const" = false))]
     success: bool,
+    /// The machine code.
     error: &'a str,
+    /// What is wrong and what to do.
     message: &'a str,
+    /// As in X-Request-ID and the log.
     request_id: &'a str,
+    /// The fields that are wrong.
     #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
     details: &'a [Detail],
+    /// What the client needs to go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a serde_json::Value>,
 }

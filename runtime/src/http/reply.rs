@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use selaras_core::json::Doc;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
@@ -20,6 +21,32 @@ impl Serialize for Raw<'_> {
     }
 }
 
+impl JsonSchema for Raw<'_> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Json".into()
+    }
+
+    /// Any JSON: the serialiser above copies text, which no derive can look into.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({"description": "Any JSON, as it was written."})
+    }
+}
+
+/// What was done is all that there is to say of it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Nothing {}
+
+/// What it was done to.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Named<'a> {
+    /// Its id.
+    pub(crate) id: &'a str,
+}
+
 impl<'a> Raw<'a> {
     /// A text that may be no JSON; none then.
     pub(crate) fn checked(text: &'a str) -> Option<Self> {
@@ -33,15 +60,21 @@ impl<'a> From<&'a Doc> for Raw<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Success<'a, T> {
+/// `{success, message, data}`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Success<'a, T> {
+    #[schemars(extend("const" = true))]
     success: bool,
     message: &'a str,
     data: T,
 }
 
-#[derive(Serialize)]
-struct List<'a, T> {
+/// The same with a page of a list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct List<'a, T> {
+    #[schemars(extend("const" = true))]
     success: bool,
     message: &'a str,
     data: &'a [T],
@@ -49,8 +82,11 @@ struct List<'a, T> {
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Page<'a, T> {
+/// The same with a page that has more to say than its elements.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Page<'a, T> {
+    #[schemars(extend("const" = true))]
     success: bool,
     message: &'a str,
     data: T,

@@ -1,7 +1,8 @@
 //! The table of routes: the one place that says which method and path exist, who may use them and what they
-//! reach. The router is built from it, so nothing can be reached that is not in it.
+//! reach. The router is built from it, and so is the OpenAPI document: nothing can be reached that is not in both.
 
 mod analytics;
+mod audit;
 mod broadcasts;
 mod changes;
 mod config;
@@ -10,6 +11,7 @@ mod entities;
 mod health;
 mod login;
 mod metrics;
+mod openapi;
 mod parked;
 mod plugins;
 mod push;
@@ -22,6 +24,7 @@ mod tokens;
 mod users;
 
 use crate::http::auth::{ADMIN, Guarded, OPERATORS, READERS, WRITERS, Who};
+use crate::http::describe::About;
 use crate::http::{ApiError, Shared, dashboard, webhooks};
 pub(crate) use push::report as push_report;
 
@@ -39,6 +42,8 @@ pub(crate) struct Endpoint {
     pub(crate) path: &'static str,
     /// Who may.
     pub(crate) who: Who,
+    /// What it says of itself.
+    pub(crate) about: fn() -> About,
     route: MethodRouter<Shared>,
 }
 
@@ -48,79 +53,82 @@ pub(crate) fn table() -> Vec<Endpoint> {
     let (get, put, post, patch, delete) = (Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE);
     let e = |method: &Method, path, who| Row { method: method.clone(), path, who };
     vec![
-        e(&get,    "/",                                     Who::Anyone).to(dashboard::page),
-        e(&get,    "/healthz",                              Who::Anyone).to(health::live),
-        e(&get,    "/readyz",                               Who::Anyone).to(health::ready),
-        e(&get,    "/metrics",                              Who::Scraper).to(metrics::get),
-        e(&post,   "/api/v1/auth/login",                    Who::Anyone).to(login::login),
-        e(&post,   "/api/v1/auth/logout",                   Who::Themselves).to(login::logout),
-        e(&post,   "/api/v1/auth/password",                 Who::Themselves).to(login::password),
-        e(&get,    "/api/v1/users",                         ADMIN).to(users::list),
-        e(&post,   "/api/v1/users",                         ADMIN).to(users::create),
-        e(&put,    "/api/v1/users/{id}",                    ADMIN).to(users::update),
-        e(&delete, "/api/v1/users/{id}",                    ADMIN).to(users::delete),
-        e(&get,    "/api/v1/tokens",                        ADMIN).to(tokens::list),
-        e(&post,   "/api/v1/tokens",                        ADMIN).to(tokens::create),
-        e(&delete, "/api/v1/tokens/{id}",                   ADMIN).to(tokens::delete),
+        e(&get,    "/",                                     Who::Anyone).to(dashboard::page, dashboard::about::page),
+        e(&get,    "/healthz",                              Who::Anyone).to(health::live, health::about::live),
+        e(&get,    "/readyz",                               Who::Anyone).to(health::ready, health::about::ready),
+        e(&get,    "/metrics",                              Who::Scraper).to(metrics::get, metrics::about::get),
+        e(&get,    "/api/v1/openapi.json",                  Who::Anyone).to(openapi::get, openapi::about),
+        e(&post,   "/api/v1/auth/login",                    Who::Anyone).to(login::login, login::about::login),
+        e(&post,   "/api/v1/auth/logout",                   Who::Themselves).to(login::logout, login::about::logout),
+        e(&post,   "/api/v1/auth/password",                 Who::Themselves).to(login::password, login::about::password),
+        e(&get,    "/api/v1/users",                         ADMIN).to(users::list, users::about::list),
+        e(&post,   "/api/v1/users",                         ADMIN).to(users::create, users::about::create),
+        e(&put,    "/api/v1/users/{id}",                    ADMIN).to(users::update, users::about::update),
+        e(&delete, "/api/v1/users/{id}",                    ADMIN).to(users::delete, users::about::delete),
+        e(&get,    "/api/v1/tokens",                        ADMIN).to(tokens::list, tokens::about::list),
+        e(&post,   "/api/v1/tokens",                        ADMIN).to(tokens::create, tokens::about::create),
+        e(&delete, "/api/v1/tokens/{id}",                   ADMIN).to(tokens::delete, tokens::about::delete),
 
-        e(&get,    "/api/v1/entities/{type}",               READERS).to(entities::list),
-        e(&get,    "/api/v1/entities/{type}/{id}",          READERS).to(entities::get),
-        e(&put,    "/api/v1/entities/{type}/{id}",          WRITERS).to(entities::put),
-        e(&patch,  "/api/v1/entities/{type}/{id}",          WRITERS).to(entities::patch),
-        e(&delete, "/api/v1/entities/{type}/{id}",          WRITERS).to(entities::delete),
-        e(&post,   "/api/v1/changes",                       WRITERS).to(changes::post),
-        e(&get,    "/api/v1/changes",                       READERS).to(changes::feed),
-        e(&get,    "/api/v1/changes/stream",                READERS).to(stream::stream),
-        e(&get,    "/api/v1/broadcasts",                    READERS).to(broadcasts::list),
-        e(&get,    "/api/v1/broadcasts/{id}",               READERS).to(broadcasts::get),
-        e(&post,   "/api/v1/analytics/daily",               WRITERS).to(analytics::daily),
+        e(&get,    "/api/v1/entities/{type}",               READERS).to(entities::list, entities::about::list),
+        e(&get,    "/api/v1/entities/{type}/{id}",          READERS).to(entities::get, entities::about::get),
+        e(&put,    "/api/v1/entities/{type}/{id}",          WRITERS).to(entities::put, entities::about::put),
+        e(&patch,  "/api/v1/entities/{type}/{id}",          WRITERS).to(entities::patch, entities::about::patch),
+        e(&delete, "/api/v1/entities/{type}/{id}",          WRITERS).to(entities::delete, entities::about::delete),
+        e(&post,   "/api/v1/changes",                       WRITERS).to(changes::post, changes::about::post),
+        e(&get,    "/api/v1/changes",                       READERS).to(changes::feed, changes::about::feed),
+        e(&get,    "/api/v1/changes/stream",                READERS).to(stream::stream, stream::about::stream),
+        e(&get,    "/api/v1/broadcasts",                    READERS).to(broadcasts::list, broadcasts::about::list),
+        e(&get,    "/api/v1/broadcasts/{id}",               READERS).to(broadcasts::get, broadcasts::about::get),
+        e(&post,   "/api/v1/analytics/daily",               WRITERS).to(analytics::daily, analytics::about::daily),
 
-        e(&get,    "/api/v1/sync/status",                   OPERATORS).to(sync::status),
-        e(&post,   "/api/v1/sync/trigger",                  OPERATORS).to(sync::trigger),
-        e(&get,    "/api/v1/sync/logs",                     OPERATORS).to(sync::logs),
-        e(&get,    "/api/v1/sync/queue",                    OPERATORS).to(queue::queue),
-        e(&get,    "/api/v1/sync/failed",                   OPERATORS).to(queue::failed),
-        e(&post,   "/api/v1/sync/retry",                    OPERATORS).to(queue::retry_all),
-        e(&post,   "/api/v1/sync/retry/{id}",               OPERATORS).to(queue::retry),
-        e(&delete, "/api/v1/sync/queue/{id}",               ADMIN).to(queue::give_up),
-        e(&post,   "/api/v1/sync/push/{type}/{id}",         OPERATORS).to(push::push),
-        e(&get,    "/api/v1/sync/parked",                   OPERATORS).to(parked::list),
-        e(&post,   "/api/v1/sync/parked/retry",             OPERATORS).to(parked::retry_all),
-        e(&post,   "/api/v1/sync/parked/{id}/retry",        OPERATORS).to(parked::retry),
-        e(&delete, "/api/v1/sync/parked/{id}",              ADMIN).to(parked::give_up),
-        e(&get,    "/api/v1/sync/conflicts",                OPERATORS).to(conflicts::list),
-        e(&get,    "/api/v1/sync/conflicts/{id}",           OPERATORS).to(conflicts::get),
-        e(&post,   "/api/v1/sync/resolve/{id}",             OPERATORS).to(conflicts::resolve),
-        e(&post,   "/api/v1/sync/simulate",                 OPERATORS).to(simulate::post),
-        e(&post,   "/api/v1/sync/resync",                   OPERATORS).to(resync::resync),
+        e(&get,    "/api/v1/sync/status",                   OPERATORS).to(sync::status, sync::about::status),
+        e(&post,   "/api/v1/sync/trigger",                  OPERATORS).to(sync::trigger, sync::about::trigger),
+        e(&get,    "/api/v1/sync/logs",                     OPERATORS).to(sync::logs, sync::about::logs),
+        e(&get,    "/api/v1/sync/queue",                    OPERATORS).to(queue::queue, queue::about::queue),
+        e(&get,    "/api/v1/sync/failed",                   OPERATORS).to(queue::failed, queue::about::failed),
+        e(&post,   "/api/v1/sync/retry",                    OPERATORS).to(queue::retry_all, queue::about::retry_all),
+        e(&post,   "/api/v1/sync/retry/{id}",               OPERATORS).to(queue::retry, queue::about::retry),
+        e(&delete, "/api/v1/sync/queue/{id}",               ADMIN).to(queue::give_up, queue::about::give_up),
+        e(&post,   "/api/v1/sync/push/{type}/{id}",         OPERATORS).to(push::push, push::about::push),
+        e(&get,    "/api/v1/sync/parked",                   OPERATORS).to(parked::list, parked::about::list),
+        e(&post,   "/api/v1/sync/parked/retry",             OPERATORS).to(parked::retry_all, parked::about::retry_all),
+        e(&post,   "/api/v1/sync/parked/{id}/retry",        OPERATORS).to(parked::retry, parked::about::retry),
+        e(&delete, "/api/v1/sync/parked/{id}",              ADMIN).to(parked::give_up, parked::about::give_up),
+        e(&get,    "/api/v1/sync/conflicts",                OPERATORS).to(conflicts::list, conflicts::about::list),
+        e(&get,    "/api/v1/sync/conflicts/{id}",           OPERATORS).to(conflicts::get, conflicts::about::get),
+        e(&post,   "/api/v1/sync/resolve/{id}",             OPERATORS).to(conflicts::resolve, conflicts::about::resolve),
+        e(&post,   "/api/v1/sync/simulate",                 OPERATORS).to(simulate::post, simulate::about::post),
+        e(&post,   "/api/v1/sync/resync",                   OPERATORS).to(resync::resync, resync::about::resync),
 
-        e(&get,    "/api/v1/config/outlet",                 ADMIN).to(config::outlet::get),
-        e(&post,   "/api/v1/config/outlet",                 ADMIN).to(config::outlet::create),
-        e(&put,    "/api/v1/config/outlet",                 ADMIN).to(config::outlet::update),
-        e(&post,   "/api/v1/config/outlet/test",            ADMIN).to(config::outlet::test),
-        e(&get,    "/api/v1/config/sync",                   ADMIN).to(config::get_sync),
-        e(&put,    "/api/v1/config/sync",                   ADMIN).to(config::put_sync),
-        e(&post,   "/api/v1/config/sync/toggle",            ADMIN).to(config::toggle),
-        e(&get,    "/api/v1/config/entities/{type}",        ADMIN).to(config::binding::get),
-        e(&put,    "/api/v1/config/entities/{type}",        ADMIN).to(config::binding::put),
-        e(&get,    "/api/v1/plugins",                       ADMIN).to(plugins::list),
-        e(&post,   "/api/v1/plugins",                       ADMIN).to(plugins::change::install),
-        e(&get,    "/api/v1/plugins/{name}",                ADMIN).to(plugins::get),
-        e(&delete, "/api/v1/plugins/{name}",                ADMIN).to(plugins::change::remove),
-        e(&post,   "/api/v1/plugins/{name}/activate",       ADMIN).to(plugins::change::activate),
-        e(&post,   "/api/v1/plugins/{name}/rollback",       ADMIN).to(plugins::change::rollback),
-        e(&put,    "/api/v1/plugins/{name}/shadow",         ADMIN).to(plugins::change::shadow),
-        e(&delete, "/api/v1/plugins/{name}/shadow",         ADMIN).to(plugins::change::unshadow),
-        e(&get,    "/api/v1/plugins/{name}/history",        ADMIN).to(plugins::history),
-        e(&get,    "/api/v1/plugins/{name}/differences",    ADMIN).to(plugins::differences),
-        e(&delete, "/api/v1/plugins/{name}/versions/{digest}", ADMIN).to(plugins::change::remove_version),
+        e(&get,    "/api/v1/config/outlet",                 ADMIN).to(config::outlet::get, config::outlet::about::get),
+        e(&post,   "/api/v1/config/outlet",                 ADMIN).to(config::outlet::create, config::outlet::about::create),
+        e(&put,    "/api/v1/config/outlet",                 ADMIN).to(config::outlet::update, config::outlet::about::update),
+        e(&post,   "/api/v1/config/outlet/test",            ADMIN).to(config::outlet::test, config::outlet::about::test),
+        e(&get,    "/api/v1/config/sync",                   ADMIN).to(config::get_sync, config::about::get_sync),
+        e(&put,    "/api/v1/config/sync",                   ADMIN).to(config::put_sync, config::about::put_sync),
+        e(&post,   "/api/v1/config/sync/toggle",            ADMIN).to(config::toggle, config::about::toggle),
+        e(&get,    "/api/v1/config/entities/{type}",        ADMIN).to(config::binding::get, config::binding::about::get),
+        e(&put,    "/api/v1/config/entities/{type}",        ADMIN).to(config::binding::put, config::binding::about::put),
+        e(&get,    "/api/v1/audit",                         ADMIN).to(audit::list, audit::about::list),
+        e(&get,    "/api/v1/audit/verify",                  ADMIN).to(audit::verify, audit::about::verify),
+        e(&get,    "/api/v1/plugins",                       ADMIN).to(plugins::list, plugins::about::list),
+        e(&post,   "/api/v1/plugins",                       ADMIN).to(plugins::change::install, plugins::change::about::install),
+        e(&get,    "/api/v1/plugins/{name}",                ADMIN).to(plugins::get, plugins::about::get),
+        e(&delete, "/api/v1/plugins/{name}",                ADMIN).to(plugins::change::remove, plugins::change::about::remove),
+        e(&post,   "/api/v1/plugins/{name}/activate",       ADMIN).to(plugins::change::activate, plugins::change::about::activate),
+        e(&post,   "/api/v1/plugins/{name}/rollback",       ADMIN).to(plugins::change::rollback, plugins::change::about::rollback),
+        e(&put,    "/api/v1/plugins/{name}/shadow",         ADMIN).to(plugins::change::shadow, plugins::change::about::shadow),
+        e(&delete, "/api/v1/plugins/{name}/shadow",         ADMIN).to(plugins::change::unshadow, plugins::change::about::unshadow),
+        e(&get,    "/api/v1/plugins/{name}/history",        ADMIN).to(plugins::history, plugins::about::history),
+        e(&get,    "/api/v1/plugins/{name}/differences",    ADMIN).to(plugins::differences, plugins::about::differences),
+        e(&delete, "/api/v1/plugins/{name}/versions/{digest}", ADMIN).to(plugins::change::remove_version, plugins::change::about::remove_version),
 
-        e(&post,   "/api/v1/webhooks/cloud/update",         Who::Cloud).to(webhooks::update),
-        e(&post,   "/api/v1/webhooks/cloud/delete",         Who::Cloud).to(webhooks::delete),
-        e(&post,   "/api/v1/webhooks/cloud/conflict",       Who::Cloud).to(webhooks::conflict),
-        e(&post,   "/api/v1/webhooks/cloud/bulk-update",    Who::Cloud).to(webhooks::bulk),
-        e(&post,   "/api/v1/webhooks/cloud/broadcast",      Who::Cloud).to(webhooks::broadcast),
-        e(&post,   "/api/v1/webhooks/cloud/config",         Who::Cloud).to(webhooks::config),
+        e(&post,   "/api/v1/webhooks/cloud/update",         Who::Cloud).to(webhooks::update, webhooks::about::update),
+        e(&post,   "/api/v1/webhooks/cloud/delete",         Who::Cloud).to(webhooks::delete, webhooks::about::delete),
+        e(&post,   "/api/v1/webhooks/cloud/conflict",       Who::Cloud).to(webhooks::conflict, webhooks::about::conflict),
+        e(&post,   "/api/v1/webhooks/cloud/bulk-update",    Who::Cloud).to(webhooks::bulk, webhooks::about::bulk),
+        e(&post,   "/api/v1/webhooks/cloud/broadcast",      Who::Cloud).to(webhooks::broadcast, webhooks::about::broadcast),
+        e(&post,   "/api/v1/webhooks/cloud/config",         Who::Cloud).to(webhooks::config, webhooks::about::config),
     ]
 }
 
@@ -132,7 +140,7 @@ struct Row {
 }
 
 impl Row {
-    fn to<H, T>(self, handler: H) -> Endpoint
+    fn to<H, T>(self, handler: H, about: fn() -> About) -> Endpoint
     where
         H: Handler<T, Shared>,
         T: 'static,
@@ -144,6 +152,7 @@ impl Row {
             method,
             path,
             who,
+            about,
             route: on(filter, Guarded { path, who, handler }),
         }
     }

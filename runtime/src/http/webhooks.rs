@@ -3,6 +3,7 @@
 //! The order of the checks is the contract's: size → secret → signature → outlet → JSON → age → dedup. The last
 //! is the engine's, in the commit of the effect. Nothing of a body is looked at before its signature holds.
 
+pub(crate) mod about;
 mod body;
 mod dedup;
 mod fresh;
@@ -19,6 +20,7 @@ use crate::http::{ApiError, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Whom a webhook is for.
@@ -75,19 +77,20 @@ pub(crate) async fn delete(State(http): State<Shared>, request: Request) -> Resu
     Ok(single("deletion", &outcome))
 }
 
+#[derive(Serialize, JsonSchema)]
+struct ConflictAnswer<'a> {
+    success: bool,
+    message: &'a str,
+    conflict_id: Option<&'a str>,
+    resolution: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    duplicate: bool,
+}
+
 /// `POST …/conflict`.
 pub(crate) async fn conflict(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
     let (named, outcome) = receive(&http, request, Path::Conflict).await?;
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        message: &'a str,
-        conflict_id: Option<&'a str>,
-        resolution: &'static str,
-        #[serde(skip_serializing_if = "is_false")]
-        duplicate: bool,
-    }
-    let body = Body {
+    let body = ConflictAnswer {
         success: true,
         message: if outcome.duplicate {
             DUPLICATE
@@ -101,25 +104,26 @@ pub(crate) async fn conflict(State(http): State<Shared>, request: Request) -> Re
     Ok(reply::json(StatusCode::OK, &body))
 }
 
+#[derive(Serialize, JsonSchema)]
+struct BulkAnswer<'a> {
+    success: bool,
+    message: &'a str,
+    success_count: usize,
+    failed_count: usize,
+    results: Vec<ElementBody<'a>>,
+    #[serde(skip_serializing_if = "is_false")]
+    duplicate: bool,
+}
+
 /// `POST …/bulk-update`: one bad element fails alone.
 pub(crate) async fn bulk(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
     let (_, outcome) = receive(&http, request, Path::Bulk).await?;
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        message: &'a str,
-        success_count: usize,
-        failed_count: usize,
-        results: Vec<ElementBody<'a>>,
-        #[serde(skip_serializing_if = "is_false")]
-        duplicate: bool,
-    }
     let failed_count = outcome
         .results
         .iter()
         .filter(|result| result.error.is_some())
         .count();
-    let body = Body {
+    let body = BulkAnswer {
         success: true,
         message: match (outcome.duplicate, failed_count) {
             (true, _) => DUPLICATE,
@@ -153,7 +157,7 @@ pub(crate) async fn config(State(http): State<Shared>, request: Request) -> Resu
 
 const DUPLICATE: &str = "this came before: nothing was done again";
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ElementBody<'a> {
     index: usize,
     success: bool,
@@ -179,25 +183,26 @@ impl<'a> From<(usize, &'a HookResult)> for ElementBody<'a> {
     }
 }
 
+#[derive(Serialize, JsonSchema)]
+struct EntityAnswer<'a> {
+    success: bool,
+    message: &'a str,
+    local_version: u64,
+    applied_at: String,
+    resolution: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    duplicate: bool,
+}
+
 /// The answer of a hook about one entity.
 fn single(what: &str, outcome: &HookOutcome) -> Response {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        message: &'a str,
-        local_version: u64,
-        applied_at: String,
-        resolution: &'static str,
-        #[serde(skip_serializing_if = "is_false")]
-        duplicate: bool,
-    }
     let result = outcome.results.first();
     let message = if outcome.duplicate {
         DUPLICATE.to_owned()
     } else {
         format!("{what} taken in")
     };
-    let body = Body {
+    let body = EntityAnswer {
         success: true,
         message: &message,
         local_version: result.map_or(0, |result| result.local_version),

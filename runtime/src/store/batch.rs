@@ -75,6 +75,8 @@ pub struct Batch {
     pub feed: Vec<Vec<u8>>,
     /// Added to the kept counts.
     pub counts: Vec<(Counter, i64)>,
+    /// Appended to the audit log, each chained to the one before it in commit order.
+    pub audit: Vec<Vec<u8>>,
 }
 
 impl Batch {
@@ -126,10 +128,16 @@ impl Batch {
         self
     }
 
+    /// Appends a record to the audit log.
+    pub fn append_audit(&mut self, entry: impl Into<Vec<u8>>) -> &mut Self {
+        self.audit.push(entry.into());
+        self
+    }
+
     /// Whether committing it would change anything.
     #[must_use]
     pub fn changes_nothing(&self) -> bool {
-        self.writes.is_empty() && self.feed.is_empty() && self.counts.is_empty()
+        self.writes.is_empty() && self.feed.is_empty() && self.counts.is_empty() && self.audit.is_empty()
     }
 
     /// Roughly the bytes it will write.
@@ -141,7 +149,8 @@ impl Batch {
             .map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len))
             .sum();
         let feed: usize = self.feed.iter().map(|entry| entry.len() + 9).sum();
-        writes + feed
+        let audit: usize = self.audit.iter().map(|entry| entry.len() + 73).sum();
+        writes + feed + audit
     }
 
     /// Refuses keys that the store cannot or must not hold.

@@ -5,12 +5,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Batch, Committed, Expected, Key, StoreError, feed_key, meta::Meta};
+use super::chain::{self, End, Sealed};
+use super::{Batch, Committed, Expected, Key, StoreError, feed_key, keys, meta::Meta};
 
 /// The state a group is planned on: everything committed before it.
 pub(super) trait Base {
     /// Whether `key` is as expected.
     fn meets(&self, key: &[u8], want: &Expected) -> Result<bool, StoreError>;
+
+    /// What `key` holds.
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// What one key holds after the group.
@@ -59,7 +63,7 @@ pub(super) fn plan(
             Err(error) => Err(Refused::Invalid(error)),
             Ok(()) => match plan.first_unmet(&batch, base)? {
                 Some(index) => Err(Refused::Precondition { index }),
-                None => Ok(plan.take(batch)),
+                None => Ok(plan.take(batch, base)?),
             },
         };
         plan.outcomes.push(outcome);
@@ -93,7 +97,7 @@ impl Plan {
     }
 
     /// Adds a batch whose preconditions hold.
-    fn take(&mut self, batch: Batch) -> Committed {
+    fn take(&mut self, batch: Batch, base: &impl Base) -> Result<Committed, StoreError> {
         self.changes |= !batch.changes_nothing();
         // Known to hold nothing, unless the group itself has written there.
         let absent: HashSet<Key> = batch
@@ -122,7 +126,38 @@ impl Plan {
             let count = &mut self.meta.counters[counter as usize];
             *count = count.saturating_add(by);
         }
-        Committed { first_feed_seq }
+        if !batch.audit.is_empty() {
+            self.chain(&batch.audit, base)?;
+        }
+        Ok(Committed { first_feed_seq })
+    }
+
+    /// Appends to the audit log, after what the group has appended already.
+    fn chain(&mut self, entries: &[Vec<u8>], base: &impl Base) -> Result<(), StoreError> {
+        let kept = match self.writes.get(&chain::end_key()) {
+            Some(write) => write.value.clone(),
+            None => base.read(&chain::end_key())?,
+        };
+        let mut end = match kept {
+            None => chain::BEGINNING,
+            Some(bytes) => End::decode(&bytes).ok_or_else(|| StoreError::Damaged {
+                what: "the row with the end of the audit log".to_owned(),
+            })?,
+        };
+        for entry in entries {
+            let sealed = Sealed::after(&end, entry);
+            end = End {
+                id: end.id + 1,
+                hash: sealed.hash,
+            };
+            let value = Some(sealed.encode());
+            let key = keys::numbered(keys::AUDIT, end.id);
+            self.writes.insert(key, Write { value, fresh: false });
+        }
+        let value = Some(end.encode());
+        self.writes
+            .insert(chain::end_key(), Write { value, fresh: false });
+        Ok(())
     }
 }
 
@@ -135,6 +170,12 @@ mod tests {
 
     impl Base for Unreadable {
         fn meets(&self, _: &[u8], _: &Expected) -> Result<bool, StoreError> {
+            Err(StoreError::Damaged {
+                what: "test".to_owned(),
+            })
+        }
+
+        fn read(&self, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
             Err(StoreError::Damaged {
                 what: "test".to_owned(),
             })
@@ -200,6 +241,26 @@ mod tests {
                 fresh: true
             }
         );
+    }
+
+    #[test]
+    fn audit_records_of_a_group_are_one_chain_and_a_refused_batch_leaves_none() {
+        let before = End { id: 7, hash: [9; 32] };
+        let base = BTreeMap::from([(chain::end_key(), before.encode())]);
+        let group = [
+            batch(|b| b.append_audit("one").append_audit("two")),
+            batch(|b| b.expect_prefix("x", "").append_audit("no")),
+            batch(|b| b.put("k", "v").append_audit("three")),
+        ];
+        let plan = plan(group, &meta(), &base).expect("plans");
+        let value = |key: &[u8]| plan.writes[key].value.clone().expect("put");
+        let mut walk = chain::Walk { at: before };
+        for id in 8..=10 {
+            walk.step(id, &value(&keys::numbered(keys::AUDIT, id)))
+                .expect("a chain");
+        }
+        let end = End::decode(&value(&chain::end_key())).expect("an end");
+        assert_eq!((end.id, walk.finish(&end)), (10, Ok(())));
     }
 
     #[test]

@@ -66,6 +66,10 @@ pub const PLUGIN_HISTORY: u8 = b'Y';
 pub const PLUGIN_DIFFERENCE: u8 = b'D';
 /// Files of the plugins folder that were taken in: file name.
 pub const PLUGIN_FILE: u8 = b'F';
+/// Records of the audit log: number. Sealed in a chain, see [`chain`](super::chain).
+pub const AUDIT: u8 = b'A';
+/// Where that chain ends, and what of its beginning was removed.
+pub const AUDIT_END: u8 = b'B';
 /// Marks of entities that a listing has shown, or that were written meanwhile: see `seen`.
 pub const SEEN: u8 = b'S';
 

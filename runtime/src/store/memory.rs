@@ -158,6 +158,10 @@ impl Base for Rows {
     fn meets(&self, key: &[u8], want: &Expected) -> Result<bool, StoreError> {
         Ok(want.is_met_by(self.get(key).map(Vec::as_slice)))
     }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.get(key).cloned())
+    }
 }
 
 impl Store for MemoryStore {

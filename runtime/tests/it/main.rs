@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that lacks a value has failed")]
 
 mod analytics;
+mod audit;
 mod authoring;
 mod backup;
 mod bad_input;
@@ -30,6 +31,7 @@ mod merging;
 mod notices;
 mod observing;
 mod old_formats;
+mod openapi;
 mod outlet;
 mod packaging;
 mod parked;

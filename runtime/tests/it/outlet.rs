@@ -255,6 +255,16 @@ impl Outlet {
         Setup::of(cloud).start().await
     }
 
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// What the one who is logged in is known by.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("somebody is logged in")
+    }
+
     /// What it was started with.
     pub fn setup(&self) -> &Setup {
         &self.setup

@@ -262,7 +262,11 @@ impl World {
             return;
         };
         drop(tokio::spawn(async move {
-            let _ = engine.retry_all(&QueueFilter::default()).await;
+            let person = Actor {
+                id: "person".to_owned(),
+                token_id: None,
+            };
+            let _ = engine.retry_all(&QueueFilter::default(), &person).await;
         }));
     }
 

@@ -1,7 +1,7 @@
 //! Apps' tokens: made of 256 random bits, shown once, kept as a digest.
 
 use crate::engine::Engine;
-use crate::engine::api::{AppToken, NewToken, Page, PageRequest, Scope, Unavailable};
+use crate::engine::api::{AppToken, Event, NewToken, Page, PageRequest, Scope, Unavailable};
 use crate::secret::Secret;
 use crate::store::rows::put;
 use crate::store::{Batch, CommitError, Direction, keys};
@@ -75,6 +75,12 @@ impl Engine {
         };
         let mut batch = Batch::new();
         put(&mut batch, key(&id), &row);
+        let event = Event::new(by, "token.create", &id)
+            .with("name", row.name.as_str())
+            .with("access", row.access.as_str())
+            .with("entity_types", row.entity_types.clone())
+            .with("expires_at", row.expires_at.map(|at| at.to_rfc3339()));
+        self.record(&mut batch, &event);
         self.inner.rows.store().commit(batch).await?;
         tracing::info!(by, token = id, name = row.name, "a token for an app was made");
         let text = Secret::new(format!("{PREFIX}{id}_{secret}"));
@@ -129,6 +135,7 @@ impl Engine {
         let mut batch = Batch::new();
         batch.expect_prefix(key(id), Vec::new());
         batch.delete(key(id));
+        self.record(&mut batch, &Event::new(by, "token.delete", id));
         match self.inner.rows.store().commit(batch).await {
             Ok(_) => {
                 tracing::info!(by, token = id, "a token of an app was deleted");

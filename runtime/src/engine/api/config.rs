@@ -139,7 +139,7 @@ pub struct CloudTest {
 }
 
 /// How runs are made. Defaults and limits are the contract's.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct SyncSettings {
     /// Items a push request (1–1,000).
@@ -166,6 +166,8 @@ pub struct SyncSettings {
     pub pull_enabled: bool,
     /// Days the sync logs are kept.
     pub log_retention_days: u32,
+    /// Days records of the audit log are kept.
+    pub audit_retention_days: u32,
     /// Days decided conflicts are kept.
     pub conflict_retention_days: u32,
     /// Days the documents of tombstones are kept.
@@ -199,6 +201,8 @@ impl Default for SyncSettings {
             push_delay_ms: 1000,
             pull_enabled: true,
             log_retention_days: 30,
+            // A year, which auditors ask for, and some weeks.
+            audit_retention_days: 400,
             conflict_retention_days: 90,
             tombstone_retention_days: 90,
             // A till that was switched off with a request unanswered on Friday evening repeats it on Monday morning.
@@ -213,7 +217,9 @@ impl Default for SyncSettings {
 }
 
 /// Where a type's changes are sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
     /// `sync/batch`.

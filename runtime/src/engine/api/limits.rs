@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The limits in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PluginLimits {
     /// Wall time of a call.
     pub timeout_ms: u64,
@@ -20,7 +20,7 @@ pub struct PluginLimits {
 }
 
 /// Limits as they are set. `None`: as the default binding says, else the runtime.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct PluginLimitsPatch {
     /// See [`PluginLimits`].

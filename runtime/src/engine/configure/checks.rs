@@ -83,6 +83,7 @@ pub(super) fn check_sync(sync: &SyncSettings) -> Result<(), ConfigError> {
     within("run_timeout_seconds", sync.run_timeout_seconds, 5, 3_600);
     within("push_delay_ms", sync.push_delay_ms, 0, 3_600_000);
     within("log_retention_days", sync.log_retention_days, 1, 3_650);
+    within("audit_retention_days", sync.audit_retention_days, 30, 3_650);
     within("conflict_retention_days", sync.conflict_retention_days, 1, 3_650);
     within(
         "tombstone_retention_days",

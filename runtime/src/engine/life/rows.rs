@@ -3,7 +3,8 @@
 //! A component lies in parts of a megabyte, each a commit of its own, so that a large one does not keep an app's change
 //! waiting; the version's row comes last, and parts without one are removed at the next start.
 
-use crate::engine::api::Unavailable;
+use crate::engine::api::{Event, Unavailable};
+use crate::engine::audit;
 use crate::plugin::{Grants, Kind};
 use crate::store::rows::{RowError, Rows, put, put_meta};
 use crate::store::{Batch, Direction, keys};
@@ -96,6 +97,26 @@ pub struct HistoryRow {
     pub why: Option<String>,
 }
 
+impl HistoryRow {
+    /// The same for the audit log.
+    fn event(&self) -> Event {
+        let action = match self.action.as_str() {
+            "install" => "plugin.install",
+            "activate" => "plugin.activate",
+            "rollback" => "plugin.rollback",
+            "suspend" => "plugin.suspend",
+            "shadow" => "plugin.shadow",
+            "unshadow" => "plugin.unshadow",
+            "delete" => "plugin.delete",
+            _ => "plugin.change",
+        };
+        Event::new(&self.by, action, &self.name)
+            .with("digest", self.digest.as_deref())
+            .with("from_digest", self.from.as_deref())
+            .with("reason", self.why.as_deref())
+    }
+}
+
 /// A file of the folder as it was last taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRow {
@@ -167,10 +188,11 @@ impl Shelf<'_> {
         Ok(rows.into_iter().map(|(key, row)| (name(&key), row)).collect())
     }
 
-    /// Writes a history entry, and takes out what is over the bound.
+    /// Writes a history entry, also to the audit log, and takes out what is over the bound.
     pub fn note(&self, batch: &mut Batch, entry: &HistoryRow) -> Result<(), Unavailable> {
         let number = self.0.store().reserve();
         put(batch, keys::numbered(keys::PLUGIN_HISTORY, number), entry);
+        batch.append_audit(audit::entry(&entry.event(), entry.at));
         let (from, to) = keys::all(keys::PLUGIN_HISTORY);
         let rows = self.0.store().scan(&from, &to, Direction::Backward, MOST_HISTORY);
         for (key, _) in rows.map_err(RowError::from)?.into_iter().skip(MOST_HISTORY - 1) {

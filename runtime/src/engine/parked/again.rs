@@ -4,7 +4,7 @@
 use super::parse;
 use crate::cloud::read_again;
 use crate::engine::Engine;
-use crate::engine::api::{ParkedError, ParkedRetried, ParkedWay, Resolution, Unavailable};
+use crate::engine::api::{Actor, Event, ParkedError, ParkedRetried, ParkedWay, Resolution, Unavailable};
 use crate::engine::inflow::{Arrival, Became, Landing};
 use crate::engine::parking::Origin;
 use crate::engine::tx::{Load, Tx, TxError};
@@ -30,13 +30,13 @@ impl Engine {
     ///
     /// # Errors
     /// See [`ParkedError`].
-    pub async fn retry_parked(&self, id: &str) -> Result<ParkedRetried, ParkedError> {
+    pub async fn retry_parked(&self, id: &str, actor: &Actor) -> Result<ParkedRetried, ParkedError> {
         let number = parse(id)?;
         if let Some(row) = self.parked_row(number)? {
-            return self.retry_update(id, number, row).await;
+            return self.retry_update(id, number, row, actor).await;
         }
         match self.parked_item(number)? {
-            Some(row) => self.retry_item(id, row).await,
+            Some(row) => self.retry_item(id, row, actor).await,
             None => Err(ParkedError::NotFound(id.to_owned())),
         }
     }
@@ -46,8 +46,9 @@ impl Engine {
         id: &str,
         number: u64,
         row: ParkedRow,
+        actor: &Actor,
     ) -> Result<ParkedRetried, ParkedError> {
-        let tried = self.retry_updates(vec![(number, row)]).await?.pop();
+        let tried = self.retry_updates(vec![(number, row)], Some(actor)).await?.pop();
         match tried {
             Some(Tried::Taken(key, resolution, local_version)) => {
                 let record = self.inner.rows.record(&key).map_err(Unavailable::from)?;
@@ -69,8 +70,13 @@ impl Engine {
         }
     }
 
-    /// Takes updates in as if they came now; each leaves its row in that same commit, or stays there.
-    pub(super) async fn retry_updates(&self, rows: Vec<(u64, ParkedRow)>) -> Result<Vec<Tried>, Unavailable> {
+    /// Takes updates in as if they came now, for a person or (none) by itself; each leaves its row in that same commit, or
+    /// stays there.
+    pub(super) async fn retry_updates(
+        &self,
+        rows: Vec<(u64, ParkedRow)>,
+        actor: Option<&Actor>,
+    ) -> Result<Vec<Tried>, Unavailable> {
         let mut tried: Vec<Option<Tried>> = Vec::with_capacity(rows.len());
         let mut arrivals = Vec::with_capacity(rows.len());
         let mut from = Vec::with_capacity(rows.len());
@@ -87,20 +93,30 @@ impl Engine {
                 Err(problem) => tried.push(Some(self.unreadable_again(number, row, problem).await?)),
             }
         }
-        let mut landed = self.land_again(&arrivals, &from).await?.into_iter();
+        let mut landed = self.land_again(&arrivals, &from, actor).await?.into_iter();
         Ok(tried
             .into_iter()
             .filter_map(|tried| tried.or_else(|| landed.next()))
             .collect())
     }
 
-    async fn land_again(&self, arrivals: &[Arrival], from: &[Origin]) -> Result<Vec<Tried>, Unavailable> {
+    async fn land_again(
+        &self,
+        arrivals: &[Arrival],
+        from: &[Origin],
+        actor: Option<&Actor>,
+    ) -> Result<Vec<Tried>, Unavailable> {
         if arrivals.is_empty() {
             return Ok(Vec::new());
         }
         let still_there = |batch: &mut Batch, _: &[Landing]| {
             for origin in from {
                 batch.expect_prefix(keys::numbered(keys::PARKED, origin.number), Vec::new());
+            }
+            if let Some(actor) = actor {
+                let numbers: Vec<String> = from.iter().map(|origin| origin.number.to_string()).collect();
+                let event = Event::new(&actor.id, "parked.retry", numbers.join(","));
+                self.record(batch, &event.with("count", from.len()));
             }
         };
         let Some(landings) = self.take_in_from(arrivals, from, still_there).await? else {
@@ -111,7 +127,7 @@ impl Engine {
             let mut tried = Vec::with_capacity(arrivals.len());
             for (arrival, origin) in arrivals.iter().zip(from) {
                 let (arrival, origin) = (std::slice::from_ref(arrival), std::slice::from_ref(origin));
-                tried.extend(Box::pin(self.land_again(arrival, origin)).await?);
+                tried.extend(Box::pin(self.land_again(arrival, origin, actor)).await?);
             }
             return Ok(tried);
         };
@@ -195,7 +211,7 @@ impl Engine {
     }
 
     /// Asks the item's mapper; when it can, the item goes back into the queue and a run begins.
-    async fn retry_item(&self, id: &str, row: ItemRow) -> Result<ParkedRetried, ParkedError> {
+    async fn retry_item(&self, id: &str, row: ItemRow, actor: &Actor) -> Result<ParkedRetried, ParkedError> {
         let settings = self.settings();
         let record = self.inner.rows.record(&row.key).map_err(Unavailable::from)?;
         let alone = Entity {
@@ -227,7 +243,7 @@ impl Engine {
             return Err(ParkedError::Still { id, code, message });
         }
         let key = row.key.clone();
-        if self.put_back(vec![row]).await? == 0 {
+        if self.put_back(vec![row], Some(actor)).await? == 0 {
             return Err(ParkedError::NotFound(id.to_owned()));
         }
         self.trigger();

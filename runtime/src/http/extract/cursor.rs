@@ -33,6 +33,8 @@ pub(crate) enum ListKind {
     PluginHistory = 8,
     /// Where a version beside the active one answered otherwise.
     PluginDifferences = 9,
+    /// The audit log.
+    Audit = 11,
 }
 
 /// The cursor for a position of `list`.

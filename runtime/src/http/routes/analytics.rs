@@ -1,5 +1,7 @@
 //! `POST /api/v1/analytics/daily`: an app hands over a day's summary for the cloud.
 
+pub(crate) mod about;
+
 use super::entities::AcceptedBody;
 use crate::engine::api::Precondition;
 use crate::http::auth::Caller;

@@ -1,5 +1,7 @@
 //! What the company told everybody at the outlet; the feed's entries of type `_broadcast` name these by their id.
 
+pub(crate) mod about;
+
 use crate::engine::api::BroadcastView;
 use crate::http::extract::{ListKind, NamePath, Params, encode_cursor};
 use crate::http::reply::{self, Raw};
@@ -7,9 +9,10 @@ use crate::http::{ApiError, Shared};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BroadcastBody<'a> {
     id: &'a str,
     message: &'a str,

@@ -1,5 +1,7 @@
 //! `POST /api/v1/changes`, many changes as one, and `GET /api/v1/changes`, the feed of everything that changed.
 
+pub(crate) mod about;
+
 use super::entities::AcceptedBody;
 use crate::engine::api::{Change, Feed, FeedEntry, Intent, Precondition};
 use crate::http::auth::Caller;
@@ -11,6 +13,7 @@ use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{StatusCode, Uri};
+use schemars::JsonSchema;
 use selaras_core::id::{EntityId, EntityKey, EntityType};
 use selaras_core::json::Doc;
 use selaras_core::record::Operation;
@@ -26,6 +29,14 @@ const MAX_PROBLEMS: usize = 20;
 const MAX_ID_BYTES: usize = 128;
 /// The longest poll.
 const MAX_WAIT_SECONDS: u64 = 60;
+
+#[derive(Serialize, JsonSchema)]
+struct ChangesBody<'a> {
+    success: bool,
+    message: &'a str,
+    data: &'a [AcceptedBody<'a>],
+    count: usize,
+}
 
 /// All or nothing; 201 with a result each, in order.
 pub(crate) async fn post(
@@ -49,14 +60,7 @@ pub(crate) async fn post(
         .await
         .map_err(|error| ApiError::from_change(error, Asked::List))?;
     let bodies: Vec<AcceptedBody<'_>> = accepted.iter().map(AcceptedBody::from).collect();
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        message: &'a str,
-        data: &'a [AcceptedBody<'a>],
-        count: usize,
-    }
-    let body = Body {
+    let body = ChangesBody {
         success: true,
         message: "accepted",
         count: bodies.len(),
@@ -151,7 +155,7 @@ fn parse_change(index: usize, raw: &str) -> Result<Change, Vec<Detail>> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FeedBody<'a> {
     success: bool,
     message: &'a str,
@@ -165,7 +169,7 @@ struct FeedBody<'a> {
 }
 
 /// An entry of the feed, in a page or as an event of a stream.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EntryBody<'a> {
     epoch: &'a str,
     seq: u64,

@@ -1,5 +1,6 @@
 //! Settings: of runs here, of the outlet and of entity types in the files beside.
 
+pub(crate) mod about;
 pub(crate) mod binding;
 pub(crate) mod outlet;
 
@@ -9,6 +10,7 @@ use crate::http::extract::{Fields, FromField, MAX_COMMAND_BYTES, json_body, obje
 use crate::http::{ApiError, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `GET …/sync`.
@@ -58,6 +60,7 @@ fn overlay(mut settings: SyncSettings, mut fields: Fields<'_>) -> Result<SyncSet
     set(f, k, "push_delay_ms", &mut s.push_delay_ms);
     set(f, k, "pull_enabled", &mut s.pull_enabled);
     set(f, k, "log_retention_days", &mut s.log_retention_days);
+    set(f, k, "audit_retention_days", &mut s.audit_retention_days);
     set(f, k, "conflict_retention_days", &mut s.conflict_retention_days);
     set(f, k, "tombstone_retention_days", &mut s.tombstone_retention_days);
     set(
@@ -76,6 +79,11 @@ fn overlay(mut settings: SyncSettings, mut fields: Fields<'_>) -> Result<SyncSet
     Ok(settings)
 }
 
+#[derive(Serialize, JsonSchema)]
+struct Toggled {
+    sync_enabled: bool,
+}
+
 /// `POST …/sync/toggle`: `{"enabled": true}`, or without a body the other way.
 pub(crate) async fn toggle(
     State(http): State<Shared>,
@@ -88,10 +96,6 @@ pub(crate) async fn toggle(
     let enabled = enabled.or(fields.optional("sync_enabled"));
     fields.only(&["enabled", "sync_enabled"]);
     fields.finish()?;
-    #[derive(Serialize)]
-    struct Toggled {
-        sync_enabled: bool,
-    }
     let sync_enabled = http.engine.toggle_sync(enabled, &caller.actor).await?;
     let message = if sync_enabled { "sync is on" } else { "sync is off" };
     Ok(reply::ok(message, Toggled { sync_enabled }))
@@ -117,6 +121,7 @@ mod tests {
             push_delay_ms: 20,
             pull_enabled: false,
             log_retention_days: 21,
+            audit_retention_days: 30,
             conflict_retention_days: 22,
             tombstone_retention_days: 23,
             idempotency_retention_hours: 24,

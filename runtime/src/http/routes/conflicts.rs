@@ -1,5 +1,7 @@
 //! Conflicts, open and decided, and a person's decision.
 
+pub(crate) mod about;
+
 use crate::engine::api::{ConflictView, ResolveRequest, SideView};
 use crate::http::auth::Caller;
 use crate::http::extract::{
@@ -10,13 +12,14 @@ use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Room for a document beside the rest of the body.
 const MAX_RESOLVE_BYTES: usize = 16 * MAX_COMMAND_BYTES;
 const MAX_NOTES_BYTES: usize = 4096;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SideBody<'a> {
     version: u64,
     modified_at: Option<String>,
@@ -37,7 +40,7 @@ impl<'a> From<&'a SideView> for SideBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ConflictBody<'a> {
     id: &'a str,
     entity_type: &'a str,

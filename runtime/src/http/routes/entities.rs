@@ -1,8 +1,11 @@
 //! One entity, and the entities of one type.
 
+pub(crate) mod about;
+
 use crate::engine::api::{Accepted, Change, EntityView, Intent};
 use crate::http::auth::Caller;
 use crate::http::conditions;
+use crate::http::describe::Document;
 use crate::http::error::Asked;
 use crate::http::extract::{
     EntityPath, ListKind, Params, Payload, TypePath, encode_cursor, expect_json, read_body,
@@ -12,11 +15,12 @@ use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
+use schemars::JsonSchema;
 use selaras_core::id::EntityKey;
 use serde::Serialize;
 
 /// What was accepted, as every change's answer tells it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct AcceptedBody<'a> {
     entity_type: &'a str,
     entity_id: &'a str,
@@ -39,7 +43,7 @@ impl<'a> From<&'a Accepted> for AcceptedBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EntityBody<'a> {
     entity_type: &'a str,
     entity_id: &'a str,
@@ -49,6 +53,7 @@ struct EntityBody<'a> {
     sync_status: &'static str,
     updated_at: String,
     deleted: bool,
+    #[schemars(with = "Option<Document>")]
     data: Option<Raw<'a>>,
 }
 

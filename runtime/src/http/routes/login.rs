@@ -1,20 +1,24 @@
 //! Logging in and out, and changing one's password.
 
+pub(crate) mod about;
+
 use super::users::{MAX_NAME_BYTES, UserBody};
-use crate::engine::api::{LoginError, UserError};
+use crate::engine::api::{LoginError, LoginRefusal, UserError};
 use crate::http::auth::Caller;
 use crate::http::extract::{self, MAX_COMMAND_BYTES, object};
+use crate::http::reply::Nothing;
 use crate::http::{ApiError, Peer, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderValue, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::IpAddr;
 
 /// No password is longer; more would only feed the hash.
 const MAX_PASSWORD_BYTES: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Session<'a> {
     token: &'a str,
     expires_at: String,
@@ -39,10 +43,11 @@ pub(crate) async fn login(State(http): State<Shared>, request: Request) -> Resul
     }
     fields.finish_missing_first()?;
 
-    let attempt = Attempt::begin(&http, &username, address)?;
+    let attempt = Attempt::begin(&http, &username, address).await?;
     let user = match http.engine.login(&username, &password).await {
         Ok(user) => user,
         Err(LoginError::InvalidCredentials) => {
+            attempt.failed().await;
             return Err(ApiError::unauthorized(
                 "invalid_credentials",
                 "user name or password is wrong",
@@ -73,7 +78,7 @@ pub(crate) async fn login(State(http): State<Shared>, request: Request) -> Resul
 pub(crate) async fn logout(State(http): State<Shared>, caller: Caller) -> Result<Response, ApiError> {
     let session = caller.session()?;
     http.engine.end_session(&session.token, session.expires).await?;
-    Ok(reply::ok("logged out", serde_json::json!({})))
+    Ok(reply::ok("logged out", Nothing {}))
 }
 
 /// `POST /api/v1/auth/password`: another password; all sessions of the user end, this one too.
@@ -95,10 +100,13 @@ pub(crate) async fn password(
         );
     }
     fields.finish_missing_first()?;
-    let attempt = Attempt::begin(&http, &user.username, address)?;
+    let attempt = Attempt::begin(&http, &user.username, address).await?;
     match http.engine.change_password(&user.id, &current, &new).await {
         Ok(_) => attempt.succeeded(),
-        Err(UserError::WrongPassword) => return Err(UserError::WrongPassword.into()),
+        Err(UserError::WrongPassword) => {
+            attempt.failed().await;
+            return Err(UserError::WrongPassword.into());
+        }
         Err(UserError::Password(problem)) => {
             attempt.succeeded();
             return Err(ApiError::invalid("new_password", problem));
@@ -108,7 +116,7 @@ pub(crate) async fn password(
             return Err(error.into());
         }
     }
-    Ok(reply::ok("changed: log in again", serde_json::json!({})))
+    Ok(reply::ok("changed: log in again", Nothing {}))
 }
 
 /// A counted attempt. One that is dropped while the password is being checked stays counted as failed, or
@@ -121,20 +129,31 @@ struct Attempt<'a> {
 
 impl<'a> Attempt<'a> {
     /// Counts one, unless there were too many.
-    fn begin(http: &'a Shared, username: &'a str, address: Option<IpAddr>) -> Result<Self, ApiError> {
+    async fn begin(http: &'a Shared, username: &'a str, address: Option<IpAddr>) -> Result<Self, ApiError> {
         let begun = http
             .throttle
             .lock()
             .begin(username, address, http.engine.mono_ms());
-        begun.map_err(|seconds| {
+        if let Err(seconds) = begun {
+            let refusal = LoginRefusal::Locked { seconds };
+            http.engine.login_refused(username, address, refusal).await;
             let message = format!("too many failed logins: try again in {seconds} seconds");
-            ApiError::too_many("too_many_logins", message, seconds)
-        })?;
+            return Err(ApiError::too_many("too_many_logins", message, seconds));
+        }
         Ok(Self {
             http,
             username,
             address,
         })
+    }
+
+    /// The password was wrong: it stays counted, and is written to the audit log.
+    async fn failed(self) {
+        let refusal = LoginRefusal::Wrong;
+        self.http
+            .engine
+            .login_refused(self.username, self.address, refusal)
+            .await;
     }
 
     fn succeeded(self) {

@@ -1,5 +1,7 @@
 //! `GET /metrics`: the outlet in numbers, for Prometheus. Who may read it is in `http/scrape.rs`.
 
+pub(crate) mod about;
+
 use crate::http::Shared;
 use crate::metrics::Form;
 use axum::body::Body;

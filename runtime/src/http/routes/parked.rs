@@ -1,5 +1,7 @@
 //! Parked documents: what a plugin could not handle, each way; trying again and giving up.
 
+pub(crate) mod about;
+
 use crate::engine::api::{ParkedFilter, ParkedRetried, ParkedView, ParkedWay};
 use crate::http::auth::Caller;
 use crate::http::extract::{
@@ -10,6 +12,7 @@ use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A reason fits a sentence or two.
@@ -19,13 +22,14 @@ const MAX_CODE_BYTES: usize = 64;
 /// Both ways.
 const WAYS: [(&str, ParkedWay); 2] = [("to_local", ParkedWay::ToLocal), ("to_cloud", ParkedWay::ToCloud)];
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedPlugin")]
 struct PluginBody<'a> {
     name: &'a str,
     digest: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ParkedBody<'a> {
     id: &'a str,
     direction: &'static str,
@@ -87,19 +91,24 @@ fn filter(params: &Params) -> Result<ParkedFilter, ApiError> {
     })
 }
 
+#[derive(Serialize, JsonSchema)]
+struct ParkedRetriedBody<'a> {
+    id: &'a str,
+    direction: &'static str,
+    entity_type: &'a str,
+    entity_id: &'a str,
+    outcome: &'static str,
+    sync_status: &'static str,
+    local_version: u64,
+}
+
 /// `POST …/parked/{id}/retry`: tries one again, and says what came of it.
-pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) -> Result<Response, ApiError> {
-    let retried = http.engine.retry_parked(&id).await?;
-    #[derive(Serialize)]
-    struct Retried<'a> {
-        id: &'a str,
-        direction: &'static str,
-        entity_type: &'a str,
-        entity_id: &'a str,
-        outcome: &'static str,
-        sync_status: &'static str,
-        local_version: u64,
-    }
+pub(crate) async fn retry(
+    State(http): State<Shared>,
+    caller: Caller,
+    NamePath(id): NamePath,
+) -> Result<Response, ApiError> {
+    let retried = http.engine.retry_parked(&id, &caller.actor).await?;
     let ParkedRetried {
         id,
         way,
@@ -114,7 +123,7 @@ pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) ->
     };
     Ok(reply::ok(
         message,
-        Retried {
+        ParkedRetriedBody {
             id,
             direction: way.as_str(),
             entity_type: key.entity_type.as_str(),
@@ -126,8 +135,19 @@ pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) ->
     ))
 }
 
+#[derive(Serialize, JsonSchema)]
+struct ParkedRetriedAll {
+    taken: u64,
+    queued: u64,
+    still_parked: u64,
+}
+
 /// `POST …/parked/retry`: tries all again, or those that the filter names in the query or the body.
-pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn retry_all(
+    State(http): State<Shared>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
     let mut filter = filter(&Params::of(request.uri())?)?;
     let doc = optional_json_body(&http, request).await?;
     let mut fields = object(&doc);
@@ -138,24 +158,26 @@ pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> R
     filter.error_code = fields.short("error_code", MAX_CODE_BYTES).or(filter.error_code);
     fields.only(&["direction", "entity_type", "error_code"]);
     fields.finish()?;
-    let tally = http.engine.retry_all_parked(&filter).await?;
-    #[derive(Serialize)]
-    struct Retried {
-        taken: u64,
-        queued: u64,
-        still_parked: u64,
-    }
+    let tally = http.engine.retry_all_parked(&filter, &caller.actor).await?;
     let message = match (tally.taken + tally.queued, tally.still_parked) {
         (0, 0) => "nothing was parked",
         (_, 0) => "tried again",
         _ => "tried again: some stay parked",
     };
-    let body = Retried {
+    let body = ParkedRetriedAll {
         taken: tally.taken,
         queued: tally.queued,
         still_parked: tally.still_parked,
     };
     Ok(reply::ok(message, body))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Dropped<'a> {
+    id: &'a str,
+    direction: &'static str,
+    entity_type: &'a str,
+    entity_id: Option<&'a str>,
 }
 
 /// `DELETE …/parked/{id}`: gives one up, perhaps with a reason in the body or the query.
@@ -179,13 +201,6 @@ pub(crate) async fn give_up(
     fields.only(&["reason"]);
     fields.finish()?;
     let dropped = http.engine.drop_parked(&id, &reason, &caller.actor).await?;
-    #[derive(Serialize)]
-    struct Dropped<'a> {
-        id: &'a str,
-        direction: &'static str,
-        entity_type: &'a str,
-        entity_id: Option<&'a str>,
-    }
     let message = match dropped.way {
         ParkedWay::ToLocal => {
             "given up: the entity stays as it is here until the cloud sends its next version of it"

@@ -1,6 +1,7 @@
 //! The plugins as shown: which there are, their versions, what was done with them, and what a version beside the active
 //! one says. Changing them is beside.
 
+pub(crate) mod about;
 pub(crate) mod change;
 
 use crate::engine::api::{
@@ -12,9 +13,10 @@ use crate::http::{ApiError, Shared};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PluginBody<'a> {
     name: &'a str,
     kind: Option<&'static str>,
@@ -85,7 +87,7 @@ impl<'a> From<&'a PluginDetail> for PluginBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ShadowBody<'a> {
     digest: &'a str,
     version: &'a str,
@@ -112,7 +114,7 @@ impl<'a> From<&'a ShadowView> for ShadowBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct VersionBody<'a> {
     name: &'a str,
     kind: &'static str,
@@ -145,7 +147,7 @@ impl<'a> From<&'a VersionView> for VersionBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ActionBody<'a> {
     name: &'a str,
     action: &'a str,
@@ -170,7 +172,7 @@ impl<'a> From<&'a PluginAction> for ActionBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DifferenceBody<'a> {
     id: &'a str,
     call: &'a str,
@@ -181,7 +183,7 @@ struct DifferenceBody<'a> {
     shadow: SaidBody<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SaidBody<'a> {
     digest: &'a str,
     outcome: &'a str,

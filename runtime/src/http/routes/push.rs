@@ -1,14 +1,17 @@
 //! One entity's waiting changes, pushed now.
 
+pub(crate) mod about;
+
 use crate::engine::api::{EntityPush, PushedItem};
 use crate::http::extract::EntityPath;
 use crate::http::reply;
 use crate::http::{ApiError, Shared};
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PushBody<'a> {
     entity_type: &'a str,
     entity_id: &'a str,
@@ -19,7 +22,7 @@ struct PushBody<'a> {
     error: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ItemBody<'a> {
     id: &'a str,
     operation: Option<&'static str>,

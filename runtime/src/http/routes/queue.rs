@@ -1,5 +1,7 @@
 //! The queue: what waits to be pushed, what failed, putting back and giving up.
 
+pub(crate) mod about;
+
 use crate::engine::api::{Page, QueueFilter, QueueStatus, QueueView};
 use crate::http::auth::Caller;
 use crate::http::extract::{
@@ -10,12 +12,13 @@ use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A reason fits a sentence or two.
 const MAX_REASON_BYTES: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct QueueBody<'a> {
     id: &'a str,
     entity_type: &'a str,
@@ -94,14 +97,19 @@ fn filter(params: &Params) -> Result<QueueFilter, ApiError> {
     })
 }
 
+#[derive(Serialize, JsonSchema)]
+struct Retried<'a> {
+    id: &'a str,
+    status: &'static str,
+}
+
 /// `POST …/retry/{id}`: puts one failed item back and starts a run.
-pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) -> Result<Response, ApiError> {
-    http.engine.retry(&id).await?;
-    #[derive(Serialize)]
-    struct Retried<'a> {
-        id: &'a str,
-        status: &'static str,
-    }
+pub(crate) async fn retry(
+    State(http): State<Shared>,
+    caller: Caller,
+    NamePath(id): NamePath,
+) -> Result<Response, ApiError> {
+    http.engine.retry(&id, &caller.actor).await?;
     Ok(reply::ok(
         "put back: a run is on its way",
         Retried {
@@ -111,8 +119,17 @@ pub(crate) async fn retry(State(http): State<Shared>, NamePath(id): NamePath) ->
     ))
 }
 
+#[derive(Serialize, JsonSchema)]
+struct RetriedAll {
+    retried: u64,
+}
+
 /// `POST …/retry`: puts all failed items back, or those that the filter names in the query or the body.
-pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn retry_all(
+    State(http): State<Shared>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
     let params = Params::of(request.uri())?;
     let mut filter = QueueFilter {
         status: Some(QueueStatus::Failed),
@@ -125,17 +142,18 @@ pub(crate) async fn retry_all(State(http): State<Shared>, request: Request) -> R
     }
     filter.entity_id = fields.optional("entity_id").or(filter.entity_id);
     fields.finish()?;
-    let retried = http.engine.retry_all(&filter).await?;
-    #[derive(Serialize)]
-    struct Retried {
-        retried: u64,
-    }
+    let retried = http.engine.retry_all(&filter, &caller.actor).await?;
     let message = if retried == 0 {
         "nothing had failed"
     } else {
         "put back: a run is on its way"
     };
-    Ok(reply::ok(message, Retried { retried }))
+    Ok(reply::ok(message, RetriedAll { retried }))
+}
+
+#[derive(Serialize, JsonSchema)]
+struct GivenUp<'a> {
+    id: &'a str,
 }
 
 /// `DELETE …/queue/{id}`: gives an item up, with a reason in the body or the query.
@@ -163,10 +181,6 @@ pub(crate) async fn give_up(
     }
     fields.finish()?;
     http.engine.give_up(&id, &reason, &caller.actor).await?;
-    #[derive(Serialize)]
-    struct GivenUp<'a> {
-        id: &'a str,
-    }
     Ok(reply::ok(
         "given up: the entity is fetched again",
         GivenUp { id: &id },

@@ -1,24 +1,27 @@
 //! `POST /api/v1/sync/resync`: fetching again, and how status shows it.
 
+pub(crate) mod about;
+
 use crate::engine::api::ResyncView;
 use crate::http::extract::{Params, entity_type, object, optional_json_body};
 use crate::http::reply;
 use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use schemars::JsonSchema;
 use selaras_core::id::{EntityId, EntityKey};
 use selaras_core::resync::Scope;
 use serde::Serialize;
 
 /// What is fetched: everything, whole types, or entities by name.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ScopeBody<'a> {
     everything: bool,
     entity_types: Vec<&'a str>,
     entities: Vec<NameBody<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct NameBody<'a> {
     entity_type: &'a str,
     entity_id: &'a str,
@@ -39,7 +42,7 @@ impl<'a> From<&'a Scope> for ScopeBody<'a> {
 }
 
 /// Fetching again as status shows it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ResyncBody<'a> {
     scope: ScopeBody<'a>,
     state: &'static str,
@@ -72,6 +75,12 @@ impl<'a> From<&'a ResyncView> for ResyncBody<'a> {
     }
 }
 
+#[derive(Serialize, JsonSchema)]
+struct Resynced<'a> {
+    joined: bool,
+    resync: Option<ResyncBody<'a>>,
+}
+
 /// Everything, one type, or one entity. Durable when it answers.
 pub(crate) async fn resync(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
     Params::of(request.uri())?;
@@ -98,11 +107,6 @@ pub(crate) async fn resync(State(http): State<Shared>, request: Request) -> Resu
         (None, _) => Scope::everything(),
     };
     let answer = http.engine.resync(scope).await?;
-    #[derive(Serialize)]
-    struct Resynced<'a> {
-        joined: bool,
-        resync: Option<ResyncBody<'a>>,
-    }
     let message = if answer.joined {
         "this is being fetched again already"
     } else {

@@ -1,16 +1,19 @@
 //! Running recorded conflicts again, without changing anything.
 
+pub(crate) mod about;
+
 use crate::engine::api::{Outcome, SimulateRequest, SimulatedCase};
 use crate::http::extract::{ListKind, Params, encode_cursor, entity_type, object, optional_json_body};
 use crate::http::reply::{self, Raw};
 use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 const FIELDS: [&str; 4] = ["strategy", "settings", "entity_type", "since"];
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct OutcomeBody<'a> {
     decision: &'static str,
     /// Only a merge has a document of its own.
@@ -28,7 +31,7 @@ impl<'a> From<&'a Outcome> for OutcomeBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CaseBody<'a> {
     conflict_id: &'a str,
     entity_type: &'a str,
@@ -60,7 +63,7 @@ impl<'a> From<&'a SimulatedCase> for CaseBody<'a> {
 }
 
 /// Of the page, as its cases are.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Totals {
     cases: usize,
     same: usize,
@@ -85,7 +88,7 @@ impl Totals {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SimulationBody<'a> {
     cases: Vec<CaseBody<'a>>,
     totals: Totals,

@@ -3,6 +3,8 @@
 //!
 //! A stream reads the feed only as fast as its peer takes it: it holds one page at a time.
 
+pub(crate) mod about;
+
 use super::changes::EntryBody;
 use crate::engine::api::{Feed, Scope};
 use crate::http::auth::Caller;

@@ -1,5 +1,7 @@
 //! Where the sync stands, starting a run, and the log of runs.
 
+pub(crate) mod about;
+
 use super::resync::ResyncBody;
 use crate::engine::api::{
     LogEntry, LogFilter, RateView, RunReport, RunStatus, Status, StoreHealth, StoreView, WentBack,
@@ -10,9 +12,10 @@ use crate::http::{ApiError, Shared};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StatusBody<'a> {
     outlet_id: &'a str,
     outlet_code: &'a str,
@@ -36,7 +39,7 @@ struct StatusBody<'a> {
     store: StoreBody<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RateBody {
     requests_per_minute: Option<u32>,
     source: Option<&'static str>,
@@ -58,7 +61,7 @@ impl From<&RateView> for RateBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StoreBody<'a> {
     rewound: Option<RewoundBody<'a>>,
     state: &'static str,
@@ -73,7 +76,7 @@ struct StoreBody<'a> {
     backup_error: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RewoundBody<'a> {
     at: String,
     cause: &'static str,
@@ -82,13 +85,13 @@ struct RewoundBody<'a> {
     pulled: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StepBody<'a> {
     at: String,
     what: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BackupBody {
     at: String,
     file: String,
@@ -130,7 +133,7 @@ impl<'a> StoreBody<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PluginProblem<'a> {
     plugin: &'a str,
     problem: &'a str,
@@ -173,7 +176,7 @@ pub(crate) async fn status(State(http): State<Shared>) -> Result<Response, ApiEr
     Ok(reply::ok("sync status", StatusBody::from(&status)))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RunBody<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     run_id: &'a str,
@@ -205,13 +208,14 @@ impl<'a> From<&'a RunReport> for RunBody<'a> {
     }
 }
 
+#[derive(Serialize, JsonSchema)]
+struct Triggered {
+    status: &'static str,
+}
+
 /// `POST …/trigger`: 200 at once, or with `?wait=true` when the run ended. A failed run is a 200 too: the call
 /// did what it was asked to.
 pub(crate) async fn trigger(State(http): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct Triggered {
-        status: &'static str,
-    }
     if !Params::of(&uri)?.flag("wait")? {
         http.engine.trigger();
         return Ok(reply::ok(
@@ -234,7 +238,7 @@ pub(crate) async fn trigger(State(http): State<Shared>, uri: Uri) -> Result<Resp
     Ok(reply::ok(message, RunBody::from(&report)))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LogBody<'a> {
     id: u64,
     sync_type: &'static str,

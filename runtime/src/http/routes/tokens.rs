@@ -1,14 +1,18 @@
 //! Apps' tokens: for admins.
 
+pub(crate) mod about;
+
 use crate::engine::api::{Access, AppToken, NewToken, Scope};
 use crate::http::auth::Caller;
 use crate::http::extract::{
     self, Fields, ListKind, MAX_COMMAND_BYTES, NamePath, Params, encode_cursor, object,
 };
+use crate::http::reply::Named;
 use crate::http::{ApiError, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, Uri, header};
+use schemars::JsonSchema;
 use selaras_core::id::EntityType;
 use selaras_core::stamp::Millis;
 use serde::Serialize;
@@ -21,7 +25,7 @@ const ACCESS: [(&str, Access); 3] = [
     ("read_write", Access::ReadWrite),
 ];
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TokenBody<'a> {
     id: &'a str,
     name: &'a str,
@@ -112,7 +116,7 @@ pub(crate) async fn delete(
             format!("there is no token {id}"),
         ));
     }
-    Ok(reply::ok("deleted", serde_json::json!({ "id": id })))
+    Ok(reply::ok("deleted", Named { id: &id }))
 }
 
 /// The types the token is for; none: all.

@@ -1,13 +1,17 @@
 //! Who may log in: for admins.
 
+pub(crate) mod about;
+
 use crate::engine::api::{NewUser, Role, User, UserPatch};
 use crate::http::auth::Caller;
 use crate::http::extract::{self, Fields, MAX_COMMAND_BYTES, NamePath, object};
+use crate::http::reply::Named;
 use crate::http::{ApiError, Shared, reply};
 use crate::secret::Secret;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The longest name, in bytes.
@@ -19,7 +23,7 @@ const ROLES: [(&str, Role); 3] = [
 ];
 
 /// A user as told.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct UserBody<'a> {
     id: &'a str,
     username: &'a str,
@@ -126,7 +130,7 @@ pub(crate) async fn delete(
     NamePath(id): NamePath,
 ) -> Result<Response, ApiError> {
     http.engine.delete_user(&id, &caller.actor.id).await?;
-    Ok(reply::ok("removed", serde_json::json!({ "id": id })))
+    Ok(reply::ok("removed", Named { id: &id }))
 }
 
 fn check_name(fields: &mut Fields<'_>, username: &str) {

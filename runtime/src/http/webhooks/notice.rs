@@ -7,6 +7,7 @@ use crate::http::extract::{Fields, object};
 use crate::http::{ApiError, reply};
 use axum::response::Response;
 use http::StatusCode;
+use schemars::JsonSchema;
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 use serde::Serialize;
@@ -100,19 +101,20 @@ pub(super) fn config(doc: &Doc) -> Result<Hook, ApiError> {
     Ok(Hook::Config(config))
 }
 
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BroadcastAnswer<'a> {
+    success: bool,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broadcast_id: Option<&'a str>,
+    received_at: String,
+    #[serde(skip_serializing_if = "is_false")]
+    duplicate: bool,
+}
+
 /// Tells the cloud what became of a broadcast.
 pub(super) fn broadcast_reply(outcome: &HookOutcome) -> Response {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        message: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        broadcast_id: Option<&'a str>,
-        received_at: String,
-        #[serde(skip_serializing_if = "is_false")]
-        duplicate: bool,
-    }
-    let body = Body {
+    let body = BroadcastAnswer {
         success: true,
         message: if outcome.duplicate {
             DUPLICATE
@@ -126,19 +128,20 @@ pub(super) fn broadcast_reply(outcome: &HookOutcome) -> Response {
     reply::json(StatusCode::OK, &body)
 }
 
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ConfigAnswer<'a> {
+    success: bool,
+    message: &'a str,
+    applied_at: String,
+    resolution: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    duplicate: bool,
+}
+
 /// Tells the cloud what became of a configuration.
 pub(super) fn config_reply(outcome: &HookOutcome) -> Response {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        success: bool,
-        message: &'a str,
-        applied_at: String,
-        resolution: &'static str,
-        #[serde(skip_serializing_if = "is_false")]
-        duplicate: bool,
-    }
     let resolution = resolution(outcome.results.first());
-    let body = Body {
+    let body = ConfigAnswer {
         success: true,
         message: match (outcome.duplicate, resolution) {
             (true, _) => DUPLICATE,

@@ -67,6 +67,16 @@ impl Base for SledBackend {
             }
         }
     }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(raw) = self.db.get(key).map_err(engine_error)? else {
+            return Ok(None);
+        };
+        Ok(Some(match chunks::read(&raw)? {
+            Stored::Inline(value) => value.to_vec(),
+            Stored::Chunked(marker) => marker.join(|key| self.db.get(key).map_err(engine_error))?,
+        }))
+    }
 }
 
 impl Backend for SledBackend {

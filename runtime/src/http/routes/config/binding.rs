@@ -1,5 +1,7 @@
 //! How an entity type is synced; `*` is the default of all types.
 
+pub(crate) mod about;
+
 use crate::engine::api::{Binding, BindingPatch, PluginLimits, PluginLimitsPatch, Route};
 use crate::http::auth::Caller;
 use crate::http::error::Detail;
@@ -8,6 +10,7 @@ use crate::http::reply::{self, Raw};
 use crate::http::{ApiError, Shared};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use schemars::JsonSchema;
 use selaras_core::json::Doc;
 use serde::Serialize;
 
@@ -34,7 +37,7 @@ const LIMITS: [&str; 6] = [
     "result_bytes",
 ];
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BindingBody<'a> {
     entity_type: &'a str,
     strategy: &'a str,

@@ -1,5 +1,7 @@
 //! The outlet's own configuration. The cloud key goes in and never comes out.
 
+pub(crate) mod about;
+
 use crate::engine::api::{OutletPatch, OutletView, PROFILE_FIELDS};
 use crate::http::auth::Caller;
 use crate::http::extract::{Fields, MAX_COMMAND_BYTES, json_body, object, optional_json_body};
@@ -9,6 +11,7 @@ use crate::secret::Secret;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
+use schemars::JsonSchema;
 use selaras_core::json::Doc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -29,7 +32,8 @@ const READ_ONLY: [&str; 6] = [
     "updated_at",
 ];
 
-/// A map, because the profile's fields are as the settings have them.
+/// A map, because the profile's fields are as the settings have them. No derive can describe it: `about` does, and a test
+/// compares the two.
 struct OutletBody<'a>(&'a OutletView);
 
 impl Serialize for OutletBody<'_> {
@@ -103,20 +107,21 @@ pub(crate) async fn update(
     ))
 }
 
+#[derive(Serialize, JsonSchema)]
+struct TestBody<'a> {
+    reachable: bool,
+    authorized: bool,
+    latency_ms: Option<u64>,
+    clock_offset_ms: Option<i64>,
+    error: Option<&'a str>,
+}
+
 /// `POST …/outlet/test`: asks the cloud with the stored settings, or with those given over them.
 pub(crate) async fn test(State(http): State<Shared>, request: Request) -> Result<Response, ApiError> {
     let doc = optional_json_body(&http, request).await?;
     let given = doc.members().iter().any(|(_, raw)| *raw != "null");
     let patch = parse(&doc, &[])?;
     let found = http.engine.test_outlet(given.then_some(patch)).await?;
-    #[derive(Serialize)]
-    struct TestBody<'a> {
-        reachable: bool,
-        authorized: bool,
-        latency_ms: Option<u64>,
-        clock_offset_ms: Option<i64>,
-        error: Option<&'a str>,
-    }
     let message = match (found.reachable, found.authorized) {
         (true, true) => "the cloud answers and knows this outlet",
         (true, false) => "the cloud answers, but does not take the key",
@@ -183,6 +188,27 @@ mod tests {
         assert_eq!(error.status(), 400);
         let named: Vec<&str> = error.details().iter().map(|d| d.field.as_str()).collect();
         assert_eq!(named, ["outlet_id", "cloud_api_url", "cloud_api_key"]);
+    }
+
+    #[test]
+    fn what_is_written_by_hand_is_what_is_described() {
+        let view = OutletView {
+            id: "1".to_owned(),
+            outlet: Outlet {
+                profile: PROFILE_FIELDS.map(|name| (name, "1".into())).to_vec(),
+                ..Outlet::default()
+            },
+            cloud_api_key_masked: String::new(),
+            last_sync_at: None,
+            created_at: None,
+            updated_at: None,
+        };
+        let written = serde_json::to_value(OutletBody(&view)).unwrap();
+        let described = schemars::schema_for!(about::OutletShape).to_value();
+        let names = |value: &serde_json::Value| -> Vec<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(names(&written), names(&described["properties"]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Plugins are installed, activated, taken back, set beside the active version, and removed.
 
+pub(crate) mod about;
+
 use super::VersionBody;
 use crate::engine::api::NewPlugin;
 use crate::http::auth::Caller;
@@ -11,6 +13,7 @@ use crate::http::{ApiError, Shared, reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A component, without and with the grant `large`.
@@ -125,7 +128,7 @@ pub(crate) async fn unshadow(
     ))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Removed<'a> {
     name: &'a str,
     digest: Option<&'a str>,
