@@ -16,21 +16,26 @@ use selaras_core::receive::Received;
 use selaras_core::update::Update;
 
 impl Engine {
-    /// Takes a webhook in. Durable when it answers; `dedup` names it: what came before does nothing again.
+    /// Takes a webhook in. Durable when it answers; the first of `names` names it: what came before does nothing again. The
+    /// others are remembered, for when it comes once more under one of them.
     ///
     /// # Errors
     /// See [`HookError`]; nothing was done then.
-    pub async fn hook(&self, hook: Hook, dedup: Option<[u8; 32]>) -> Result<HookOutcome, HookError> {
-        let key = dedup.map(|digest| keys::named(keys::WEBHOOK, &digest));
-        if let Some(key) = &key
+    pub async fn hook(&self, hook: Hook, names: &[[u8; 32]]) -> Result<HookOutcome, HookError> {
+        let kept = names.iter().map(|digest| keys::named(keys::WEBHOOK, digest));
+        let kept: Vec<_> = kept.collect();
+        let key = kept.first();
+        if let Some(key) = key
             && self.came_before(key)?
         {
             return Ok(self.duplicate());
         }
         let now = self.now();
         let taken = |batch: &mut Batch| {
-            if let Some(key) = &key {
+            if let Some(key) = key {
                 batch.expect_absent(key.clone());
+            }
+            for key in &kept {
                 batch.put(key.clone(), encode(&now));
             }
         };
@@ -48,7 +53,7 @@ impl Engine {
             }
             Hook::Conflict(conflict) => self.conflict_hint(conflict, taken).await,
             Hook::Broadcast(broadcast) => self.take_broadcast(broadcast, taken).await,
-            Hook::Config(config) => self.take_config(config, key.as_deref(), taken).await,
+            Hook::Config(config) => self.take_config(config, key.map(Vec::as_slice), taken).await,
         };
         if key.is_some() && outcome.as_ref().is_ok_and(|outcome| !outcome.duplicate) {
             self.webhook_kept();

@@ -269,13 +269,13 @@ async fn take_in(
     if matches!(proof, Proof::Standard { .. }) {
         http.engine.standard_webhook_came().await?;
     }
-    let key = dedup::key(&proof, &parts.headers, path, &read, payload.bytes());
+    let names = dedup::names(&proof, &parts.headers, path, &read, payload.bytes());
     let hook = read.into_hook(&doc)?;
     let named = match &hook {
         Hook::Conflict(conflict) => conflict.conflict_id.clone(),
         Hook::Update(_) | Hook::Bulk(_) | Hook::Broadcast(_) | Hook::Config(_) => None,
     };
-    Ok((named, http.engine.hook(hook, key).await?))
+    Ok((named, http.engine.hook(hook, &names).await?))
 }
 
 /// Once the cloud has signed in the standard's way, the older one, which covers the body alone, may be refused.

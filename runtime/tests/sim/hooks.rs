@@ -78,7 +78,7 @@ impl Post {
             letter.times = times.saturating_sub(1);
             letter.due_ms = now + 45_000;
             let before = *taken.lock().expect("no panic holds it");
-            let brought = tokio::spawn(async move { engine.hook(Hook::Update(hook), Some(name)).await });
+            let brought = tokio::spawn(async move { engine.hook(Hook::Update(hook), &[name]).await });
             // The cloud waits a while; who does not answer gets it again.
             let answer = tokio::time::timeout(std::time::Duration::from_secs(5), brought).await;
             if let Ok(Ok(Ok(outcome))) = answer {

@@ -77,7 +77,7 @@ mod tests {
                 level: "info".to_owned(),
                 data: None,
             });
-            assert!(engine.hook(hook, None).await.unwrap().broadcast_id.is_some());
+            assert!(engine.hook(hook, &[]).await.unwrap().broadcast_id.is_some());
             clock.advance(1000);
         }
         engine

@@ -112,7 +112,7 @@ impl Rig {
             change_id: None,
             data: Some(Doc::parse("{}").unwrap()),
         };
-        let outcome = self.engine.hook(Hook::Update(update), Some([number; 32])).await;
+        let outcome = self.engine.hook(Hook::Update(update), &[[number; 32]]).await;
         outcome.unwrap().duplicate
     }
 

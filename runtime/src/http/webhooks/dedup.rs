@@ -2,25 +2,36 @@
 
 use super::Path;
 use super::body::Read;
-use super::signature::{Proof, WEBHOOK_ID};
+use super::signature::{Proof, WEBHOOK_ID, X_CLOUD_SIGNATURE};
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 /// `webhook-id`, else `event_id`, else the body; none when the body says nothing that tells one change from the
 /// next (A, B, A is three changes).
 ///
-/// A `webhook-id` that no signature covers could be swapped to send a body again, so alone it tells nothing:
-/// then it only serves to recognise a retry of a body that has no other mark.
-pub(super) fn key(
+/// What is signed in both forms is also named as the older one names it: whoever caught it could send it again with that
+/// signature alone.
+pub(super) fn names(
     proof: &Proof,
     headers: &HeaderMap,
     path: Path,
     read: &Read,
     body: &[u8],
-) -> Option<[u8; 32]> {
-    if let Proof::Standard { id, .. } = proof {
-        return Some(digest(&[b"webhook-id", id.as_bytes()]));
+) -> Vec<[u8; 32]> {
+    match proof {
+        Proof::Standard { id, .. } => {
+            let own = digest(&[b"webhook-id", id.as_bytes()]);
+            let both = headers.contains_key(X_CLOUD_SIGNATURE);
+            let older = both.then(|| of_body(headers, path, read, body)).flatten();
+            std::iter::once(own).chain(older).collect()
+        }
+        Proof::Body => of_body(headers, path, read, body).into_iter().collect(),
     }
+}
+
+/// A `webhook-id` that no signature covers could be swapped to send a body again, so alone it tells nothing:
+/// then it only serves to recognise a retry of a body that has no other mark.
+fn of_body(headers: &HeaderMap, path: Path, read: &Read, body: &[u8]) -> Option<[u8; 32]> {
     let path = path.as_str().as_bytes();
     if let Some(event) = &read.event_id {
         return Some(digest(&[b"event-id", path, event.as_bytes()]));
@@ -53,8 +64,12 @@ mod tests {
     const UNSTATED: &str = r#"{"entity_type":"product","cloud_id":"c-1","data":{}}"#;
 
     fn of(proof: &Proof, headers: &HeaderMap, path: Path, text: &str) -> Option<[u8; 32]> {
+        all(proof, headers, path, text).first().copied()
+    }
+
+    fn all(proof: &Proof, headers: &HeaderMap, path: Path, text: &str) -> Vec<[u8; 32]> {
         let doc = Doc::parse(text).unwrap();
-        key(
+        names(
             proof,
             headers,
             path,
@@ -109,6 +124,19 @@ mod tests {
         };
         assert_eq!(signed("msg_1"), signed("msg_1"));
         assert_ne!(signed("msg_1"), signed("msg_2"));
+    }
+
+    #[test]
+    fn what_is_signed_in_both_forms_is_known_by_both_names() {
+        let proof = Proof::Standard {
+            id: "msg_1".to_owned(),
+            timestamp: "1".to_owned(),
+        };
+        let both = HeaderMap::from_iter([(X_CLOUD_SIGNATURE, HeaderValue::from_static("00"))]);
+        let names = all(&proof, &both, Path::Update, STATED);
+        assert_eq!(names.len(), 2);
+        assert_eq!(Some(names[1]), plain(Path::Update, STATED));
+        assert_eq!(all(&proof, &HeaderMap::new(), Path::Update, STATED), [names[0]]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use std::fmt;
 use subtle::{Choice, ConstantTimeEq};
 
-const X_CLOUD_SIGNATURE: HeaderName = HeaderName::from_static("x-cloud-signature");
+pub(super) const X_CLOUD_SIGNATURE: HeaderName = HeaderName::from_static("x-cloud-signature");
 pub(super) const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");

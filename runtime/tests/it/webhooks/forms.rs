@@ -45,5 +45,9 @@ async fn the_older_form_is_refused_once_the_cloud_has_used_the_standards_also_af
     outlet.hook(&hook).await.expect(200);
     // Going back is a matter of the setting.
     let setup = outlet.stop().await.env("WEBHOOK_REFUSE_LEGACY", "false");
-    setup.start().await.hook(&legacy("c-4")).await.expect(200);
+    let outlet = setup.start().await;
+    outlet.hook(&legacy("c-4")).await.expect(200);
+    // Whoever caught the one with both signatures cannot send it again with the older alone.
+    let again = outlet.hook(&Hook::signed("update", &both)).await.expect(200);
+    assert!(again.truth("duplicate"), "{}", again.text);
 }
