@@ -102,7 +102,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What the environment says of the outlet.
     pub defaults: Defaults,
-    /// How a client of a cloud is made: [`Client::new`], or one over another network.
+    /// How a client of a cloud is made: [`crate::cloud::Client::new`], or one over another network.
     pub connect: Connect,
     /// Which backups are made.
     pub backups: BackupPolicy,

@@ -1,5 +1,5 @@
 //! What a route says of itself: its parameters, bodies, answers and refusals. The table of routes names one [`About`] a row,
-//! and [`document`] makes the OpenAPI document of both, so nothing can be reached that is not described.
+//! and [`document()`] makes the OpenAPI document of both, so nothing can be reached that is not described.
 //!
 //! Bodies are described by the very types that are written; requests, which are read member by member, by types that
 //! stand beside their readers and are held to them by tests that send what they say.
@@ -192,7 +192,7 @@ impl About {
         self
     }
 
-    /// The last answer bears this header, one of those in [`document`].
+    /// The last answer bears this header, one of those in [`document()`].
     pub(crate) fn with_header(mut self, name: &'static str) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.headers.push(name);
