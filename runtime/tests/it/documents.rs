@@ -107,8 +107,7 @@ fn the_configuration_table_is_complete_and_has_nothing_more() {
     let source = read("runtime/src/config.rs");
     let reader = source.split("#[cfg(test)]").next().unwrap().to_owned();
     // What is written over several lines, as if it was not.
-    let reader =
-        reader.to_owned() + &read("runtime/src/config/transport.rs") + &read("runtime/src/config/secrets.rs");
+    let reader = reader + &read("runtime/src/config/transport.rs") + &read("runtime/src/config/secrets.rs");
     let reader = reader.replace("(\n", "(");
     let reader: String = reader
         .split("( ")
