@@ -6,6 +6,7 @@
 mod project;
 
 use self::project::{Project, command, said};
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -142,20 +143,29 @@ fn the_guides_name_commands_that_there_are() {
 fn the_sdk_of_a_project_is_built_on_the_versions_of_this_one() {
     let root = project::root();
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
-    let line = |text: &str| {
-        let found = text.lines().find(|line| line.starts_with("wit-bindgen = "));
-        found.unwrap().to_owned()
-    };
+    let versions = read("Cargo.toml");
     let theirs = read("sdk/templates/rust/selaras-sdk.toml");
-    assert_eq!(line(&theirs), line(&read("Cargo.toml")));
     let own = read("sdk/rust/Cargo.toml");
-    let (_, dependencies) = own.split_once("[dependencies]").unwrap();
-    let (dependencies, _) = dependencies.split_once("[dev-dependencies]").unwrap();
-    assert_eq!(
-        dependencies.trim(),
-        "wit-bindgen.workspace = true",
-        "the template lacks a dependency"
-    );
+    let (own, _) = own.split_once("[dev-dependencies]").unwrap();
+    // What a manifest depends on, each as its workspace or it says, whether it can be left out or not.
+    let of = |manifest: &str| -> BTreeSet<String> {
+        let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
+        let lines = dependencies
+            .lines()
+            .filter(|line| line.contains('=') && !line.starts_with('['));
+        let written = lines.map(|line| match line.split(['.', ' ']).next() {
+            Some(name) if line.contains("workspace = true") => {
+                let found = versions
+                    .lines()
+                    .find(|line| line.starts_with(&format!("{name} = ")));
+                found.expect("the workspace names its version").to_owned()
+            }
+            _ => line.replace(", optional = true", ""),
+        });
+        written.collect()
+    };
+    assert_eq!(of(own), of(&theirs), "the template has another dependency");
+    assert_eq!(of(own).len(), 2);
 }
 
 #[test]

@@ -74,10 +74,16 @@ impl Integrator {
     }
 
     async fn remove(&mut self, session: &Session) -> Step {
-        let digest = self.installed.remove(0);
+        let is_used = |digest: &String| [&self.used.0, &self.used.1].contains(&&Some(digest.clone()));
+        let oldest = self.installed.iter().position(|digest| !is_used(digest));
+        let digest = self.installed.remove(oldest.expect("two at most are in use"));
         let path = format!("/api/v1/plugins/{NAME}/versions/{digest}");
         // Whatever comes of it, nobody counts on the version any more.
-        self.next = Next::Install;
+        self.next = if self.installed.len() > 3 {
+            Next::Remove
+        } else {
+            Next::Install
+        };
         taken(session.ask("DELETE", &path, "", &[]).await)?;
         self.gone.push(digest);
         Ok(())
@@ -85,10 +91,11 @@ impl Integrator {
 
     /// What was answered is so, and what is in use is whole: it was loaded.
     pub async fn check(&mut self, outlet: &Outlet) {
-        if self.installed.is_empty() {
+        let shown = outlet.read(&format!("plugins/{NAME}")).await;
+        if shown.status == 404 && self.installed.is_empty() {
             return;
         }
-        let shown = outlet.read(&format!("plugins/{NAME}")).await.expect(200);
+        let shown = shown.expect(200);
         let versions = elements(&shown.raw("data.versions").expect("versions"));
         let digests: Vec<String> = versions.iter().filter_map(|v| string_at(v, "digest")).collect();
         for digest in &self.installed {
@@ -112,7 +119,9 @@ impl Integrator {
             assert_eq!(shown.str("data.state"), "active", "{}", shown.text);
             self.used = (Some(active.clone()), Some(active));
         }
-        // Where no answer came the version may be there or not: the next one is made anew.
+        // Where no answer came the version may be there or not. What is there is counted on from now on, oldest first.
+        self.installed = digests;
+        self.installed.reverse();
         self.next = Next::Install;
     }
 }
