@@ -111,26 +111,7 @@ impl Doc {
 
     /// How many objects and arrays are inside each other at the deepest place, itself included.
     pub fn depth(&self) -> usize {
-        let (mut depth, mut deepest) = (0_usize, 0);
-        let mut bytes = self.0.bytes();
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'{' | b'[' => {
-                    depth += 1;
-                    deepest = deepest.max(depth);
-                }
-                b'}' | b']' => depth = depth.saturating_sub(1),
-                b'"' => loop {
-                    match bytes.next() {
-                        Some(b'\\') => drop(bytes.next()),
-                        Some(b'"') | None => break,
-                        Some(_) => {}
-                    }
-                },
-                _ => {}
-            }
-        }
-        deepest
+        depth(&self.0)
     }
 
     /// The members of the top level in the order of the text, duplicates included: names as what they mean,
@@ -246,6 +227,30 @@ impl<'de> Deserialize<'de> for Doc {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Doc, D::Error> {
         Arc::<str>::deserialize(deserializer).map(Doc)
     }
+}
+
+/// How many objects and arrays are inside each other at the deepest place of a JSON text; of any other text some number.
+pub fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => loop {
+                match bytes.next() {
+                    Some(b'\\') => drop(bytes.next()),
+                    Some(b'"') | None => break,
+                    Some(_) => {}
+                }
+            },
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Whether two texts are the same JSON: key order aside, the last of duplicate names counting, strings by what

@@ -23,8 +23,6 @@ use std::net::IpAddr;
 
 /// Records looked at together.
 const PAGE: usize = 500;
-/// Records looked at for one page of a filtered list; a page may be short, its cursor goes on.
-const MOST_SCANNED: usize = 5_000;
 
 /// What a record says, as JSON in this order: it is what is sealed.
 #[derive(Serialize)]
@@ -57,35 +55,8 @@ impl Engine {
     /// # Errors
     /// When the cursor is not of this list, or the store cannot be read.
     pub fn audit(&self, filter: &AuditFilter, page: PageRequest) -> Result<Page<AuditView>, QueryError> {
-        let (from, end) = keys::all(keys::AUDIT);
-        let mut to = match page.after {
-            Some(cursor) if cursor.len() == 9 && cursor[0] == keys::AUDIT => cursor,
-            Some(_) => return Err(QueryError::BadCursor),
-            None => end,
-        };
-        let mut items = Vec::new();
-        let mut scanned = 0;
-        while scanned < MOST_SCANNED {
-            let rows = self.audit_rows(&from, &to, Direction::Backward, page.limit + 1)?;
-            scanned += rows.len().max(1);
-            let last = rows.len() <= page.limit;
-            for (key, row) in rows {
-                if items.len() == page.limit {
-                    return Ok(Page {
-                        items,
-                        next: Some(to),
-                    });
-                }
-                items.extend(view(&key, &row).filter(|view| fits(filter, view)));
-                to = key;
-            }
-            if last {
-                return Ok(Page { items, next: None });
-            }
-        }
-        Ok(Page {
-            items,
-            next: Some(to),
+        self.newest_rows(keys::AUDIT, page, |key, row| {
+            Ok(view(key, row).filter(|view| fits(filter, view)))
         })
     }
 

@@ -2,15 +2,13 @@
 //!
 //! Documents stay text: they are read through once, never parsed to values and never re-printed.
 
+use selaras_core::json::{MAX_DEPTH, depth};
 use serde_json::value::RawValue;
 
 use super::convert::ItsDocument;
 use super::error::Failure;
 use super::limits::CallLimits;
 use super::values::{Direction, Document};
-
-/// Nesting of a document. Deeper ones break recursive parsers in apps and clouds.
-const MAX_DEPTH: usize = 128;
 
 /// A merged document: an object within its size.
 pub(super) fn merged(limits: &CallLimits, body: &str) -> Result<(), Failure> {
@@ -50,7 +48,8 @@ fn object(limits: &CallLimits, text: &str) -> Result<(), String> {
             limits.result_bytes
         ));
     }
-    if deeper_than(text, MAX_DEPTH) {
+    // Deeper ones break recursive parsers in apps and clouds.
+    if depth(text) > MAX_DEPTH {
         return Err(format!("is nested deeper than {MAX_DEPTH}"));
     }
     // Reads through the text without recursion or building anything.
@@ -59,32 +58,6 @@ fn object(limits: &CallLimits, text: &str) -> Result<(), String> {
         return Err("is not a JSON object".to_owned());
     }
     Ok(())
-}
-
-/// Whether brackets outside strings nest deeper than `limit`. Exact on valid JSON, harmless on anything else.
-fn deeper_than(text: &str, limit: usize) -> bool {
-    let mut depth = 0_usize;
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > limit {
-                    return true;
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => loop {
-                match bytes.next() {
-                    Some(b'\\') => drop(bytes.next()),
-                    Some(b'"') | None => break,
-                    Some(_) => {}
-                }
-            },
-            _ => {}
-        }
-    }
-    false
 }
 
 /// `text` fit for a log, a terminal and a page: control characters escaped, cut to `max_bytes` on a character.

@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::engine::api::{
     ConflictView, LogEntry, LogFilter, Page, PageRequest, QueryError, RunStatus, SideView, Unavailable,
 };
-use crate::store::rows::LogRow;
+use crate::store::rows::{LogRow, RowError, decode};
 use crate::store::{Direction, keys};
 use selaras_core::conflict::{Conflict, Phase, Side};
 use selaras_core::id::{EntityKey, EntityType};
@@ -76,6 +76,19 @@ impl Engine {
         page: PageRequest,
         view: impl Fn(u64, T) -> Result<Option<V>, Unavailable>,
     ) -> Result<Page<V>, QueryError> {
+        self.newest_rows(kind, page, |key, bytes| {
+            let row = decode(key, bytes).map_err(Unavailable::from)?;
+            view(keys::number(key).unwrap_or_default(), row)
+        })
+    }
+
+    /// The same for rows that are read in another way.
+    pub(in crate::engine) fn newest_rows<V>(
+        &self,
+        kind: u8,
+        page: PageRequest,
+        view: impl Fn(&[u8], &[u8]) -> Result<Option<V>, Unavailable>,
+    ) -> Result<Page<V>, QueryError> {
         let (from, end) = keys::all(kind);
         let mut to = match page.after {
             Some(cursor) if cursor.len() == 9 && cursor[0] == kind => cursor,
@@ -85,11 +98,10 @@ impl Engine {
         let mut items = Vec::new();
         let mut scanned = 0;
         while scanned < MOST_SCANNED {
-            let rows: Vec<(Vec<u8>, T)> = self
-                .inner
-                .rows
-                .page((&from, &to), Direction::Backward, page.limit + 1)
-                .map_err(Unavailable::from)?;
+            let store = self.inner.rows.store();
+            let rows = store
+                .scan(&from, &to, Direction::Backward, page.limit + 1)
+                .map_err(|error| Unavailable::from(RowError::from(error)))?;
             scanned += rows.len().max(1);
             let last = rows.len() <= page.limit;
             for (key, row) in rows {
@@ -99,8 +111,7 @@ impl Engine {
                         next: Some(to),
                     });
                 }
-                let number = keys::number(&key).unwrap_or_default();
-                items.extend(view(number, row)?);
+                items.extend(view(&key, &row)?);
                 to = key;
             }
             if last {
