@@ -12,7 +12,7 @@ use std::{fs, io, ops::Range, path::Path};
 
 use self::{
     pages::{Leaves, Pages},
-    segments::{Log, SEGMENT},
+    segments::{Log, SEGMENT, Walk},
 };
 use super::{
     super::{
@@ -51,17 +51,21 @@ impl Image {
             log.skip_to(newest_snapshot(&engine).map_err(io_error("list", &engine))?);
         }
         let mut pages = Pages::read(&log, None);
-        let cut = torn_from(&pages);
-        if let Some(cut) = cut {
-            let without = Pages::read(&log, Some(cut));
-            let known = meta_of(&mut Pages::read(&log, Some(cut)).into_leaves(&log));
-            let known = known.ok().flatten();
+        let walk = &pages.walk;
+        if scope == Scope::SinceSnapshot && walk.durable.is_none() && !walk.holes.is_empty() {
+            // Only the whole log tells how far it was durable.
+            return Self::read(files, marked, Scope::All);
+        }
+        if let Some(cut) = torn_from(walk) {
+            let known = meta_up_to(&log, Some(cut));
             if known.is_none() && scope == Scope::SinceSnapshot {
                 // Only the whole log tells whether it was acknowledged.
                 return Self::read(files, marked, Scope::All);
             }
-            if !was_acknowledged(marked, known.as_ref()) {
-                pages = without;
+            if !was_acknowledged(marked, known.as_ref())
+                && !was_followed(known.as_ref(), meta_up_to(&log, None).as_ref())
+            {
+                pages = Pages::read(&log, Some(cut));
                 pages.walk.holes.retain(|hole| hole.lsns.start < cut);
             }
         }
@@ -87,25 +91,39 @@ impl Image {
     }
 }
 
-/// Where the last batch begins, if not all of it is there: a power cut leaves one like that, before it is acknowledged.
-fn torn_from(pages: &Pages) -> Option<u64> {
-    let walk = &pages.walk;
+/// Where what a power cut tore begins, if it tore something: the last batch before it was acknowledged, or what the engine
+/// wrote by itself since the batch before (it merges pages while they are read).
+fn torn_from(walk: &Walk) -> Option<u64> {
     let (from, last) = walk.last_batch?;
-    if last >= walk.end {
-        return Some(from);
-    }
-    let hole = walk.holes.iter().find(|hole| hole.lsns.end > from)?;
-    Some(if hole.lsns.start > last {
-        hole.lsns.start
-    } else {
-        from
-    })
+    let durable = walk.durable.unwrap_or(from.saturating_sub(1));
+    let torn = |lsns: &Range<u64>| match lsns.start {
+        start if start > last => Some(start),
+        start if start >= from => Some(from),
+        start if start > durable => Some(start),
+        _ => (lsns.end > from).then_some(from),
+    };
+    let hole = walk.holes.iter().find_map(|hole| torn(&hole.lsns));
+    let incomplete = (last >= walk.end).then_some(from);
+    hole.into_iter().chain(incomplete).min()
 }
 
 /// Whether the mark tells of a group after those that this row counts.
 fn was_acknowledged(marked: Option<&Marked>, known: Option<&Meta>) -> bool {
     let Some(marked) = marked else { return false };
     known.is_none_or(|meta| meta.epoch == marked.epoch && meta.commits < marked.commits)
+}
+
+/// Whether groups were begun after the one that follows those that the row `known` counts: then that one was durable.
+fn was_followed(known: Option<&Meta>, newest: Option<&Meta>) -> bool {
+    let commits = |meta: Option<&Meta>| meta.map_or(0, |meta| meta.commits);
+    commits(newest) > commits(known) + 1
+}
+
+/// The store's own row as the log leaves it up to the place `cut`, if it is there.
+fn meta_up_to(log: &Log, cut: Option<u64>) -> Option<Meta> {
+    meta_of(&mut Pages::read(log, cut).into_leaves(log))
+        .ok()
+        .flatten()
 }
 
 /// The store's own row.

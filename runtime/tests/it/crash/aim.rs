@@ -71,9 +71,9 @@ impl Ground {
     }
 
     /// Gives it back, after all processes are gone.
-    pub fn heal(&self) {
+    pub async fn heal(&self) {
         if let Self::Disk(disk) = self {
-            disk.mount_again();
+            disk.mount_again().await;
         }
     }
 
@@ -90,7 +90,7 @@ impl Ground {
         moment(dice, 40).await;
         self.strike();
         end(process).await;
-        self.heal();
+        self.heal().await;
     }
 }
 

@@ -137,7 +137,12 @@ impl FeedReader {
                 }
                 let id = string_at(entry, "entity_id").expect("an id");
                 let version = number_at(entry, "version").expect("a version");
-                let change_id = string_at(entry, "change_id").expect("a change_id");
+                let change_id = string_at(entry, "change_id").unwrap_or_else(|| {
+                    panic!(
+                        "nobody but apps writes things: {entry}; {:?}",
+                        snapshot.thing(&id)
+                    )
+                });
                 let deleted = at(entry, "deleted").expect("deleted") == "true";
                 last.insert(id.clone(), (version, deleted));
                 let before = by_change.insert(change_id, (id, version, deleted));

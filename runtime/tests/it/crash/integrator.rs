@@ -79,11 +79,7 @@ impl Integrator {
         let digest = self.installed.remove(oldest.expect("two at most are in use"));
         let path = format!("/api/v1/plugins/{NAME}/versions/{digest}");
         // Whatever comes of it, nobody counts on the version any more.
-        self.next = if self.installed.len() > 3 {
-            Next::Remove
-        } else {
-            Next::Install
-        };
+        self.next = self.after_a_life();
         taken(session.ask("DELETE", &path, "", &[]).await)?;
         self.gone.push(digest);
         Ok(())
@@ -122,6 +118,15 @@ impl Integrator {
         // Where no answer came the version may be there or not. What is there is counted on from now on, oldest first.
         self.installed = digests;
         self.installed.reverse();
-        self.next = Next::Install;
+        self.next = self.after_a_life();
+    }
+
+    /// What is left over goes before the outlet itself lets go of it, as it does with a ninth version.
+    fn after_a_life(&self) -> Next {
+        if self.installed.len() > 3 {
+            Next::Remove
+        } else {
+            Next::Install
+        }
     }
 }

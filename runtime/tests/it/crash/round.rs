@@ -208,7 +208,7 @@ impl Shop {
         if let Some(backup) = backup {
             end(backup).await;
         }
-        ground.heal();
+        ground.heal().await;
         setup
     }
 
@@ -221,7 +221,7 @@ impl Shop {
                 moment(dice, self.opening_ms).await;
                 ground.strike();
                 begun.kill().await;
-                ground.heal();
+                ground.heal().await;
             }
             Aim::Compaction => {
                 let store = ground.place().join("data/store");
@@ -261,7 +261,9 @@ impl Shop {
         moment(dice, self.opening_ms).await;
         ground.strike();
         begun.kill().await;
-        ground.heal();
+        ground.heal().await;
+        // What this outlet takes is not to reach the other one.
+        self.cloud.go_down();
         let outlet = setup.start().await;
         outlet.put("thing", "first", r#"{"n":1}"#).await.expect(201);
         outlet.kill().await;

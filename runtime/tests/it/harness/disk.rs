@@ -1,6 +1,7 @@
 //! File systems of a test's own: an ext4 in a file whose power can be cut, and a small one in memory that can be full.
 //! Both need root; where they cannot be had, they say why, and the test says that it was skipped.
 
+use crate::harness::wait;
 use rustix::fd::AsFd;
 use rustix::ioctl::{Setter, ioctl, opcode};
 use std::fs::File;
@@ -82,9 +83,13 @@ impl Disk {
         done.expect("ext4 can be shut down");
     }
 
-    /// Power is back: mounts it again, which replays the journal.
-    pub fn mount_again(&self) {
-        run(Command::new("umount").arg(&self.mount)).expect("nothing uses the disk any more");
+    /// Power is back: mounts it again, which replays the journal. A child of a process that was killed ends a moment
+    /// after it.
+    pub async fn mount_again(&self) {
+        wait::until("the last process to let go of the disk", async || {
+            run(Command::new("umount").arg(&self.mount)).ok()
+        })
+        .await;
         self.try_mount().expect("the disk can be mounted again");
     }
 

@@ -97,6 +97,8 @@ pub(super) struct Walk {
     pub end: u64,
     /// The last batch: where it begins, and its last byte.
     pub last_batch: Option<(u64, u64)>,
+    /// The last byte of the batch before that: all up to there was durable before the last one was begun.
+    pub durable: Option<u64>,
     /// What no segment of the file has: it was written anew since, or the file was cut and it is lost.
     pub missing: Vec<Range<u64>>,
     /// The file ends within a segment that others follow: it was cut, and nobody knows what else was in it.
@@ -305,6 +307,7 @@ fn walk_segment(
             && let Ok(last) = body.try_into()
             && let Ok(last) = u64::try_from(i64::from_le_bytes(last))
         {
+            walk.durable = walk.last_batch.map(|(_, last)| last);
             walk.last_batch = Some((message.lsn, last));
         }
         each(&message, body);

@@ -309,3 +309,73 @@ fn a_batch_that_was_not_acknowledged_and_is_torn_is_left_out_and_no_damage() {
     }
     work(&store, &mut dice, 1, &mut history);
 }
+
+#[test]
+fn what_the_engine_wrote_by_itself_since_the_last_acknowledged_batch_may_be_torn() {
+    let home = tempfile::tempdir().expect("a directory");
+    let store = open(home.path());
+    let key = |at: u32| format!("z{at:05}").into_bytes();
+    let mut batch = Batch::new();
+    for at in 0..3_000 {
+        batch.put(key(at), vec![1; 400]);
+    }
+    wait(store.commit(batch)).expect("commits");
+    let mut batch = Batch::new();
+    for at in (0..3_000).filter(|at| at % 20 > 0) {
+        batch.delete(key(at));
+    }
+    wait(store.commit(batch)).expect("commits");
+    let before: BTreeMap<_, _> = everything(&store).into_iter().collect();
+    let (epoch, commits) = (store.feed_epoch(), store.ledger().committed());
+    // Pages that are nearly empty are merged by whoever comes by.
+    for at in 0..3_000 {
+        store.get(&key(at)).expect("reads");
+    }
+    let mut batch = Batch::new();
+    for at in 0..3_000 {
+        batch.put(key(at), vec![2; 400]);
+    }
+    wait(store.commit(batch)).expect("commits");
+    let after: BTreeMap<_, _> = everything(&store).into_iter().collect();
+
+    let files = copy_with_snapshots(home.path());
+    let db = fs::read(files.path().join("sled/db")).expect("reads");
+    let slots = slots(&db);
+    let log = Log::open(&files.path().join("sled")).expect("opens");
+    let mut places = Vec::new();
+    let walk = log.walk(None, |message, _| places.push(message.lsn));
+    let (from, durable) = (
+        walk.last_batch.expect("has batches").0,
+        walk.durable.expect("has several"),
+    );
+    places.retain(|place| (durable + 1..from).contains(place));
+    assert!(!places.is_empty(), "it merges pages when they are read");
+    let last_segment = walk.end / SEGMENT;
+    assert!(
+        last_segment > from / SEGMENT,
+        "the batch goes on in another segment"
+    );
+    for place in [places[0], places[places.len() / 2], places[places.len() - 1]] {
+        let torn = copy_with_snapshots(home.path());
+        let mut bytes = db.clone();
+        let at = slots[&(place / SEGMENT)] + (place % SEGMENT) as usize;
+        bytes[at..at + 30].fill(0);
+        fs::write(torn.path().join("sled/db"), &bytes).expect("writes");
+        mark::Mark::begin(torn.path(), &epoch, commits).expect("marks");
+        for scope in [Scope::All, Scope::SinceSnapshot] {
+            assert_eq!(damage_in(torn.path(), scope), None, "{place}");
+        }
+        assert!(raw(torn.path()).0 == before, "{place}");
+        // Were it acknowledged, it would be damage.
+        mark::Mark::begin(torn.path(), &epoch, commits + 1).expect("marks");
+        for scope in [Scope::All, Scope::SinceSnapshot] {
+            assert!(damage_in(torn.path(), scope).is_some(), "{place}");
+        }
+        let store = open(torn.path());
+        let holds: BTreeMap<_, _> = everything(&store).into_iter().collect();
+        assert!(
+            holds == before || holds == after,
+            "{place}: the engine leaves half of it"
+        );
+    }
+}
