@@ -36,10 +36,11 @@ lint: wasm-target ## formatting, clippy, links in the docs, licences and sources
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	@.ci/deny
 
-bench: build ## speed, memory and growth on this machine, as a table; takes half an hour and wants a quiet machine (ARGS=--quick: small counts; ARGS=intake: that row)
+bench: build sdk-tools ## speed, memory and growth on this machine, as a table; takes half an hour and wants a quiet machine (ARGS=--quick: small counts; ARGS=intake: that row)
 	$(CARGO) build --locked --release -p selaras -p selaras-cloud -p selaras-quickstart -p selaras-bench
 	$(CARGO) build --locked --release -p newest-wins --example native_speed
-	@target/release/selaras-bench $(ARGS)
+	@runtime/bench/guests.sh target/bench-guests
+	@SELARAS_BENCH_GUESTS=target/bench-guests target/release/selaras-bench $(ARGS)
 
 package: wasm-target ## what is handed out, in target/package: a tarball, a .deb with a hardened unit, their sums
 	$(CARGO) build --locked --release -p selaras

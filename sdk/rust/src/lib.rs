@@ -17,7 +17,7 @@ pub mod bindings;
 mod context;
 mod document;
 mod error;
-#[cfg(all(target_arch = "wasm32", feature = "heap"))]
+#[cfg(any(all(target_arch = "wasm32", feature = "heap"), test))]
 mod heap;
 mod info;
 mod mapper;
