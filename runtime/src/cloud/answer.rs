@@ -28,15 +28,33 @@ pub(super) fn text(body: &[u8]) -> Result<&str, LinkError> {
 
 /// The payload of a 2xx: the member `data`, or the whole object where there is none.
 pub(super) fn payload(body: &str) -> Result<Json<'_>, LinkError> {
-    let json = check(body)?;
-    if !json.is_object() {
-        return Err(LinkError::Nonsense(format!(
-            "not an object but \"{}\"",
-            excerpt(body)
-        )));
-    }
+    let json = object(body)?;
     refuse_failure(json)?;
-    Ok(json.get("data").filter(|d| d.is_object()).unwrap_or(json))
+    Ok(data(json))
+}
+
+/// The results in the payload of a 2xx. An answer that has some is not asked whether it succeeded: to some clouds a batch
+/// did not when one of its items failed, and each result speaks for itself.
+pub(super) fn results(body: &str) -> Result<Option<Json<'_>>, LinkError> {
+    let json = object(body)?;
+    let results = data(json).get("results").filter(|results| results.is_array());
+    if !results.is_some_and(|results| results.elements().next().is_some()) {
+        refuse_failure(json)?;
+    }
+    Ok(results)
+}
+
+fn object(body: &str) -> Result<Json<'_>, LinkError> {
+    let json = check(body)?;
+    if json.is_object() {
+        return Ok(json);
+    }
+    let instead = format!("not an object but \"{}\"", excerpt(body));
+    Err(LinkError::Nonsense(instead))
+}
+
+fn data(json: Json<'_>) -> Json<'_> {
+    json.get("data").filter(|data| data.is_object()).unwrap_or(json)
 }
 
 /// For calls whose answer carries nothing that is needed: any body is fine unless it says `success: false` or is

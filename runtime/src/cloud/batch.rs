@@ -1,7 +1,7 @@
 //! The bytes of a batch request, and its results read. Items are spliced into one buffer as the text they are;
 //! results are taken in every shape the contract allows. Matching results to items is the engine's.
 
-use super::answer::payload;
+use super::answer::{payload, results};
 use super::error::{LinkError, excerpt};
 use super::json::Json;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ pub(super) fn quote(body: &mut Vec<u8>, text: &str) {
 
 /// Reads a batch result. Elements that are no objects are strangers like any other unmatched result.
 pub(super) fn read_results(body: &str) -> Result<Vec<ItemResult>, LinkError> {
-    let Some(results) = payload(body)?.get("results").filter(|r| r.is_array()) else {
+    let Some(results) = results(body)? else {
         return Err(LinkError::Nonsense(
             "a batch result without \"results\"".to_owned(),
         ));

@@ -2,6 +2,8 @@
 
 use super::Reader;
 use crate::secret::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// The shortest password that the first admin may be given; one under eight characters is warned of.
 const SHORTEST_PASSWORD: usize = 4;
@@ -11,8 +13,8 @@ const SHORTEST_METRICS_TOKEN: usize = 16;
 
 impl Reader<'_> {
     pub(super) fn webhook_secrets(&mut self) -> Vec<Secret> {
-        let current = self.secret("WEBHOOK_SECRET");
-        let previous = self.secret("WEBHOOK_SECRET_PREVIOUS");
+        let current = self.webhook_secret("WEBHOOK_SECRET");
+        let previous = self.webhook_secret("WEBHOOK_SECRET_PREVIOUS");
         if current.is_none() && previous.is_some() {
             self.problem(
                 "WEBHOOK_SECRET_PREVIOUS",
@@ -20,6 +22,21 @@ impl Reader<'_> {
             );
         }
         [current, previous].into_iter().flatten().collect()
+    }
+
+    /// One that nobody can guess by its being empty.
+    fn webhook_secret(&mut self, variable: &str) -> Option<Secret> {
+        let secret = self.secret(variable)?;
+        let text = secret.expose().trim();
+        let key = text.strip_prefix("whsec_").map(|key| STANDARD.decode(key));
+        let is_key = key.is_none_or(|key| key.is_ok_and(|key| !key.is_empty()));
+        if text.is_empty() || !is_key {
+            self.problem(
+                variable,
+                "not blank, and after whsec_ a key in base64; unset it and webhooks are closed",
+            );
+        }
+        Some(secret)
     }
 
     pub(super) fn jwt_secret(&mut self) -> Option<Secret> {

@@ -77,6 +77,9 @@ fn each_bad_value_names_its_variable() {
         ("IDLE_TIMEOUT_SECONDS", "-1"),
         ("TLS_HANDSHAKE_TIMEOUT_SECONDS", "0"),
         ("WEBHOOK_SECRET_PREVIOUS", "old"),
+        ("WEBHOOK_SECRET", "  "),
+        ("WEBHOOK_SECRET", "whsec_"),
+        ("WEBHOOK_SECRET", "whsec_!!!!"),
     ];
     for (name, value) in bad {
         assert_eq!(problem_of(&[(name, value)]), name, "{name}={value}");

@@ -197,7 +197,13 @@ impl Engine {
         check(entity, &change.precondition, index)?;
         let created = entity.record.doc.is_none();
         let Some(doc) = wanted(entity, &change.intent, &rules, index)? else {
-            return Ok(untouched(entity));
+            let accepted = Accepted {
+                change_id: change.change_id.clone(),
+                ..untouched(entity)
+            };
+            // Its repeat does nothing either, whatever was done since.
+            self.keep_answer(tx, named, &accepted);
+            return Ok(accepted);
         };
         let incoming = Incoming {
             doc,
@@ -228,20 +234,20 @@ impl Engine {
         feed.token_id.clone_from(&actor.token_id);
         feed.change_id = Some(change_id);
         tx.feed(&feed);
-        if let Some((key, digest)) = named {
-            tx.batch.expect_absent(key.clone());
-            let answers = vec![KeptAnswer::from(&accepted)];
-            put(
-                &mut tx.batch,
-                key,
-                &Kept {
-                    digest,
-                    at: self.now(),
-                    answers,
-                },
-            );
-        }
+        self.keep_answer(tx, named, &accepted);
         Ok(accepted)
+    }
+
+    /// Keeps the answer under the app's own change_id, if it gave one.
+    fn keep_answer(&self, tx: &mut Tx<'_>, named: Option<(Vec<u8>, [u8; 32])>, accepted: &Accepted) {
+        let Some((key, digest)) = named else { return };
+        let kept = Kept {
+            digest,
+            at: self.now(),
+            answers: vec![KeptAnswer::from(accepted)],
+        };
+        tx.batch.expect_absent(key.clone());
+        put(&mut tx.batch, key, &kept);
     }
 }
 

@@ -115,12 +115,12 @@ impl Engine {
             let mut bytes = 0;
             let mut settled = Progress::default();
             for (place, (before, mapped)) in left.iter().enumerate() {
-                if bytes > MOST_BYTES {
-                    break;
-                }
                 let mut after = before.clone();
                 if let Some(prepared) = self.prepare(settings, &mut after, mapped, &mut settled) {
                     bytes += prepared.push.data.len() + 512;
+                    if bytes > MOST_BYTES && !parcels.is_empty() {
+                        break;
+                    }
                     parcels.push((place, prepared));
                 }
                 tx.track(before.clone(), after);

@@ -226,8 +226,9 @@ impl Engine {
                 self.refused(shipment, error.to_string(), progress).await
             }
             Fault::Item => {
-                self.postpone(&shipment.parcels[0], &error).await?;
-                progress.error = Some(error.to_string());
+                let parcel = &shipment.parcels[0];
+                self.postpone(parcel, &error).await?;
+                progress.push_failed(&parcel.key.entity_type, error.to_string());
                 Ok(Next::Go)
             }
             Fault::Line => {

@@ -14,6 +14,7 @@ use crate::engine::APP_TOKEN_PREFIX;
 use crate::engine::api::{Access, Actor, Role, Scope, User};
 use crate::http::observed::Asked;
 use crate::http::{ApiError, Shared};
+use crate::secret::Secret;
 use axum::extract::{FromRequestParts, Request};
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,7 @@ use selaras_core::id::EntityType;
 use selaras_core::stamp::Millis;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,17 @@ pub(crate) struct Caller {
     pub(crate) scope: Scope,
     /// Who is logged in; none: an app by a token of its own.
     pub(crate) session: Option<Session>,
+    /// What they came in with.
+    pass: Pass,
+}
+
+/// What a caller showed at a route's guard. It is looked at again where an answer takes long: it may end meanwhile.
+#[derive(Clone, Debug)]
+struct Pass {
+    token: Arc<Secret>,
+    /// None: whoever is logged in.
+    roles: Option<&'static [Role]>,
+    wanted: Access,
 }
 
 /// A person's login.
@@ -87,12 +100,33 @@ impl Caller {
         Err(ApiError::forbidden("forbidden_type", message))
     }
 
+    /// That they would still be let in.
+    ///
+    /// # Errors
+    /// 401 or 403, as at the guard.
+    pub(crate) fn may_stay(&self, state: &Shared) -> Result<(), ApiError> {
+        self.pass.admit(state).map(drop)
+    }
+
     /// The person who is logged in, where the route's guard asked for one.
     ///
     /// # Errors
     /// 403 for an app.
     pub(crate) fn session(&self) -> Result<&Session, ApiError> {
         self.session.as_ref().ok_or_else(not_a_person)
+    }
+}
+
+#[cfg(test)]
+impl Caller {
+    /// Who bears this app's token.
+    pub(crate) fn of_app(token: Secret, state: &Shared) -> Self {
+        let pass = Pass {
+            token: Arc::new(token),
+            roles: Some(&[Role::App]),
+            wanted: Access::Read,
+        };
+        pass.admit(state).expect("a token that holds")
     }
 }
 
@@ -161,94 +195,108 @@ fn admit(who: Who, request: &Request, state: &Shared) -> Result<Option<Caller>, 
         Who::Themselves => None,
         Who::Roles(roles) => Some(roles),
     };
-    let token = bearer(headers)?;
-    let (caller, role) = if token.starts_with(APP_TOKEN_PREFIX) {
-        (by_app_token(token, state)?, Role::App)
-    } else {
-        by_login(token, state)?
-    };
-    let Some(roles) = roles else {
-        return caller
-            .session()
-            .is_ok()
-            .then_some(Some(caller))
-            .ok_or_else(not_a_person);
-    };
-    if caller
-        .session
-        .as_ref()
-        .is_some_and(|session| session.user.must_change_password)
-    {
-        return Err(ApiError::forbidden(
-            "password_change_required",
-            "this password is for the first login only: change it with POST /api/v1/auth/password, and log in again",
-        ));
-    }
-    if !roles.contains(&role) {
-        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-        let message = format!(
-            "your role {} may not do this: it takes {}",
-            role.as_str(),
-            names.join(" or ")
-        );
-        return Err(ApiError::forbidden("forbidden", message));
-    }
     let reads = method == Method::GET || method == Method::HEAD;
-    let wanted = if reads { Access::Read } else { Access::Write };
-    if !caller.scope.access.allows(wanted) {
-        let message = format!("this token is for {} only", caller.scope.access.as_str());
-        return Err(ApiError::forbidden("forbidden_access", message));
-    }
-    Ok(Some(caller))
+    let pass = Pass {
+        token: Arc::new(Secret::new(bearer(headers)?)),
+        roles,
+        wanted: if reads { Access::Read } else { Access::Write },
+    };
+    pass.admit(state).map(Some)
 }
 
-/// Who logged in. The token says who; what they may do is asked each time, so that a change holds at once.
-fn by_login(token: &str, state: &Shared) -> Result<(Caller, Role), ApiError> {
-    let claims = state.tokens.verify(token, state.engine.session_time())?;
-    let user = state.engine.user(&claims.sub)?.filter(|user| user.is_active);
-    let Some(user) = user else {
-        return Err(ApiError::bad_token(
-            "invalid_token",
-            "the token's user is gone or inactive: log in again",
-        ));
-    };
-    if user.generation != claims.generation || state.engine.session_has_ended(&claims.jti) {
-        return Err(ApiError::bad_token(
-            "invalid_token",
-            "the token's session has ended: log in again",
-        ));
+impl Pass {
+    /// Its bearer, if they may pass.
+    fn admit(&self, state: &Shared) -> Result<Caller, ApiError> {
+        let (caller, role) = if self.token.expose().starts_with(APP_TOKEN_PREFIX) {
+            (self.by_app_token(state)?, Role::App)
+        } else {
+            self.by_login(state)?
+        };
+        let Some(roles) = self.roles else {
+            return caller
+                .session()
+                .is_ok()
+                .then_some(caller)
+                .ok_or_else(not_a_person);
+        };
+        if caller
+            .session
+            .as_ref()
+            .is_some_and(|session| session.user.must_change_password)
+        {
+            return Err(ApiError::forbidden(
+                "password_change_required",
+                "this password is for the first login only: change it with POST /api/v1/auth/password, and log in again",
+            ));
+        }
+        if !roles.contains(&role) {
+            let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+            let message = format!(
+                "your role {} may not do this: it takes {}",
+                role.as_str(),
+                names.join(" or ")
+            );
+            return Err(ApiError::forbidden("forbidden", message));
+        }
+        if !caller.scope.access.allows(self.wanted) {
+            let message = format!("this token is for {} only", caller.scope.access.as_str());
+            return Err(ApiError::forbidden("forbidden_access", message));
+        }
+        Ok(caller)
     }
-    let role = user.role;
-    let caller = Caller {
-        actor: Actor {
-            id: user.username.clone(),
-            token_id: None,
-        },
-        scope: Scope::ALL,
-        session: Some(Session {
-            user,
-            expires: claims.expires(),
-            token: claims.jti,
-        }),
-    };
-    Ok((caller, role))
-}
 
-fn by_app_token(token: &str, state: &Shared) -> Result<Caller, ApiError> {
-    let Some(token) = state.engine.app_token(token)? else {
-        return Err(ApiError::bad_token(
-            "invalid_token",
-            "the token is none of this outlet's, was deleted or has ended: ask an admin for another",
-        ));
-    };
-    Ok(Caller {
-        actor: Actor {
-            id: token.id.clone(),
-            token_id: Some(token.id),
-        },
-        scope: token.scope,
-        session: None,
-    })
+    /// Who logged in. The token says who; what they may do is asked each time, so that a change holds at once.
+    fn by_login(&self, state: &Shared) -> Result<(Caller, Role), ApiError> {
+        let claims = state
+            .tokens
+            .verify(self.token.expose(), state.engine.session_time())?;
+        let user = state.engine.user(&claims.sub)?.filter(|user| user.is_active);
+        let Some(user) = user else {
+            return Err(ApiError::bad_token(
+                "invalid_token",
+                "the token's user is gone or inactive: log in again",
+            ));
+        };
+        if user.generation != claims.generation || state.engine.session_has_ended(&claims.jti) {
+            return Err(ApiError::bad_token(
+                "invalid_token",
+                "the token's session has ended: log in again",
+            ));
+        }
+        let role = user.role;
+        let caller = Caller {
+            actor: Actor {
+                id: user.username.clone(),
+                token_id: None,
+            },
+            scope: Scope::ALL,
+            session: Some(Session {
+                user,
+                expires: claims.expires(),
+                token: claims.jti,
+            }),
+            pass: self.clone(),
+        };
+        Ok((caller, role))
+    }
+
+    fn by_app_token(&self, state: &Shared) -> Result<Caller, ApiError> {
+        let Some(token) = state.engine.app_token(self.token.expose())? else {
+            return Err(ApiError::bad_token(
+                "invalid_token",
+                "the token is none of this outlet's, was deleted or has ended: ask an admin for another",
+            ));
+        };
+        Ok(Caller {
+            actor: Actor {
+                id: token.id.clone(),
+                token_id: Some(token.id),
+            },
+            scope: token.scope,
+            session: None,
+            pass: self.clone(),
+        })
+    }
 }
 
 fn not_a_person() -> ApiError {

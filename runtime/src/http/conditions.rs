@@ -96,12 +96,15 @@ enum Tags {
 
 fn tags(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<Tags, ApiError> {
     let mut versions = Vec::new();
+    let mut values = headers.get_all(name).iter();
+    if let (Some(only), None) = (values.next(), values.next())
+        && only.as_bytes().trim_ascii() == b"*"
+    {
+        return Ok(Tags::Any);
+    }
     for value in headers.get_all(name) {
         let text = value.to_str().map_err(|_| bad(shown, "must be ASCII"))?;
         for tag in text.split(',').map(str::trim) {
-            if tag == "*" {
-                return Ok(Tags::Any);
-            }
             // A tag names one version exactly, so a weak one (a proxy that compressed) says the same.
             let tag = tag.strip_prefix("W/").unwrap_or(tag);
             match tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) {
@@ -153,6 +156,9 @@ mod tests {
     fn an_unreadable_tag_is_refused_by_name() {
         let error = precondition(&headers(&[(IF_MATCH, "latest")])).unwrap_err();
         assert_eq!(error.details()[0].field, "If-Match");
+        for beside_others in ["\"3\",*", "*,\"3\"", "*, *"] {
+            assert!(precondition(&headers(&[(IF_MATCH, beside_others)])).is_err());
+        }
         assert!(precondition(&headers(&[(IF_MATCH, "*"), (IF_NONE_MATCH, "*")])).is_err());
     }
 

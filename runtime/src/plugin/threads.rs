@@ -16,7 +16,24 @@ const QUEUE: usize = 64;
 /// Room for the WebAssembly stack (512 KiB) and a lookup on top of it.
 const STACK: usize = 2 << 20;
 
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(Busy) + Send>;
+
+/// A thread has something to do for as long as this is there. A job gives it away before it answers, so that whoever has
+/// the answer finds the thread idle.
+pub(super) struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn one(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A fixed number of threads behind one bounded queue.
 #[derive(Debug)]
@@ -70,7 +87,7 @@ impl Threads {
     /// # Errors
     ///
     /// [`Stopped`] after [`Threads::stop`].
-    pub(super) async fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Stopped> {
+    pub(super) async fn run(&self, job: impl FnOnce(Busy) + Send + 'static) -> Result<(), Stopped> {
         let sender = self.jobs.lock().clone().ok_or(Stopped)?;
         sender.send(Box::new(job)).await.map_err(|_| Stopped)
     }
@@ -81,7 +98,8 @@ impl Threads {
             return false;
         };
         let idle = self.busy.load(Ordering::Relaxed) < self.handles.lock().len();
-        idle && sender.capacity() == sender.max_capacity() && sender.try_send(Box::new(job)).is_ok()
+        let job = Box::new(|_busy| job());
+        idle && sender.capacity() == sender.max_capacity() && sender.try_send(job).is_ok()
     }
 
     /// For a job that makes room when others want its thread.
@@ -101,15 +119,14 @@ impl Threads {
     }
 }
 
-fn work(receiver: &Mutex<mpsc::Receiver<Job>>, busy: &AtomicUsize) {
+fn work(receiver: &Mutex<mpsc::Receiver<Job>>, busy: &Arc<AtomicUsize>) {
     loop {
         // One thread waits in the queue, the others for this lock.
         let job = receiver.lock().blocking_recv();
         let Some(job) = job else { return };
-        busy.fetch_add(1, Ordering::Relaxed);
+        let busy = Busy::one(busy);
         // Logged there; the caller sees that its answer will not come.
-        let _ = guarded(job);
-        busy.fetch_sub(1, Ordering::Relaxed);
+        let _ = guarded(|| job(busy));
     }
 }
 
@@ -123,7 +140,7 @@ mod tests {
         let threads = Threads::start(1).unwrap();
         let (lost, answer) = oneshot::channel::<()>();
         threads
-            .run(move || {
+            .run(move |_| {
                 let _lost = lost;
                 panic!("on purpose");
             })
@@ -132,10 +149,25 @@ mod tests {
         assert!(answer.await.is_err());
         let (done, answer) = oneshot::channel();
         threads
-            .run(move || done.send(7).expect("the test waits"))
+            .run(move |_| done.send(7).expect("the test waits"))
             .await
             .unwrap();
         assert_eq!(answer.await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn whoever_has_an_answer_finds_the_thread_idle() {
+        let threads = Threads::start(1).unwrap();
+        for _ in 0..500 {
+            let (done, answer) = oneshot::channel();
+            let job = move |busy| {
+                drop(busy);
+                done.send(()).expect("the test waits");
+            };
+            threads.run(job).await.unwrap();
+            answer.await.unwrap();
+            assert!(threads.run_if_idle(|| {}));
+        }
     }
 
     #[tokio::test]
@@ -146,7 +178,7 @@ mod tests {
         for answer in answers {
             assert_eq!(answer.await, Ok(()));
         }
-        assert!(threads.run(|| {}).await.is_err());
+        assert!(threads.run(|_| {}).await.is_err());
     }
 
     #[tokio::test]
@@ -157,7 +189,7 @@ mod tests {
         let room = threads.room();
         assert!(!room.is_wanted());
         threads
-            .run(move || {
+            .run(move |_| {
                 let _ = opened.recv();
             })
             .await
@@ -167,7 +199,7 @@ mod tests {
         }
         assert!(!threads.run_if_idle(|| {}), "its one thread is busy");
         threads
-            .run(move || seen.send(()).expect("the test waits"))
+            .run(move |_| seen.send(()).expect("the test waits"))
             .await
             .unwrap();
         assert!(room.is_wanted(), "a job waits");
@@ -189,7 +221,7 @@ mod tests {
         for _ in 0..10 {
             let (done, answer) = oneshot::channel();
             threads
-                .run(move || done.send(()).expect("the test waits"))
+                .run(move |_| done.send(()).expect("the test waits"))
                 .await
                 .unwrap();
             answers.push(answer);

@@ -189,6 +189,29 @@ async fn an_apps_own_change_id_takes_effect_once() {
 }
 
 #[tokio::test]
+async fn a_delete_that_found_nothing_deletes_nothing_either_when_it_is_repeated() {
+    let outlet = alone().await;
+    let delete = || {
+        outlet.request("POST", "/api/v1/changes").json(
+            r#"{"changes":[{"entity_type":"product","entity_id":"a","operation":"delete","change_id":"mine-1"}]}"#
+                .to_owned(),
+        )
+    };
+    let first = delete().await.expect(201);
+    assert_eq!(
+        string_at(&first.list()[0], "change_id").as_deref(),
+        Some("mine-1")
+    );
+    outlet.put("product", "a", r#"{"n":1}"#).await.expect(201);
+    let again = delete().await.expect(201);
+    assert_eq!(again.list(), first.list());
+    assert_eq!(
+        outlet.document("product", "a").await.as_deref(),
+        Some(r#"{"n":1}"#)
+    );
+}
+
+#[tokio::test]
 async fn the_feed_tells_every_change_in_order_and_wakes_who_waits() {
     let outlet = alone().await;
     outlet.put("product", "a", r#"{"n":1}"#).await.expect(201);

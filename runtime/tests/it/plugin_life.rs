@@ -212,11 +212,14 @@ async fn what_cannot_be_used_is_refused_with_a_reason_and_changes_nothing() {
         .await
         .expect_error(422, "plugin_refused");
     assert_eq!(text.str("data.code"), "not-webassembly");
-    post("").component(&vec![0; (8 << 20) + 1]).await.expect(413);
-    post("?name=manual")
-        .component(&good)
+    let large = post("")
+        .component(&vec![0; (8 << 20) + 1])
         .await
-        .expect_error(409, "name_taken");
+        .expect_error(422, "plugin_refused");
+    assert_eq!(large.str("data.code"), "too-large");
+    for taken in ["?name=manual", "?name=merged"] {
+        post(taken).component(&good).await.expect_error(409, "name_taken");
+    }
     let named = post("?name=No%20Name")
         .component(&good)
         .await

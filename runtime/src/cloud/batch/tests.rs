@@ -146,6 +146,16 @@ fn an_answer_without_results_decides_nothing() {
 }
 
 #[test]
+fn results_speak_for_themselves_where_one_makes_the_whole_no_success() {
+    let body = r#"{"success":false,"error":"1 failed","data":{"results":[
+        {"entity_type":"order","local_id":"o-1","status":"success"},
+        {"entity_type":"order","local_id":"o-2","status":"failed","error":"no stock"}]}}"#;
+    let results = read_results(body).unwrap();
+    assert_eq!(results[0].status, ResultStatus::Success);
+    assert!(matches!(&results[1].status, ResultStatus::Failed { error, .. } if error == "no stock"));
+}
+
+#[test]
 fn the_answer_of_a_document_call_is_read() {
     let read = read_document_result(
         r#"{"success":true,"data":{"cloud_id":"c-1","local_id":"a","version":"2","synced_at":"t"}}"#,

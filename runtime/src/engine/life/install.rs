@@ -9,6 +9,8 @@ use crate::store::Batch;
 
 /// Versions of one plugin that are kept; over that the oldest that nothing names goes.
 const MOST_VERSIONS: usize = 8;
+/// What a person who resolves a conflict says where others name a strategy.
+const MERGED: &str = "merged";
 /// Plugins that are kept.
 const MOST_PLUGINS: usize = 64;
 
@@ -64,8 +66,9 @@ impl Engine {
     async fn keep(&self, arrival: Arrival, prepared: &Prepared) -> Result<(VersionView, bool), PluginError> {
         let info = prepared.info();
         let (name, digest) = (info.name.as_str(), info.digest.as_str());
-        if is_embedded(name) {
-            let message = format!("the name `{name}` belongs to a plugin of the binary itself");
+        if is_embedded(name) || name == MERGED {
+            let message =
+                format!("the name `{name}` belongs to a plugin of the binary itself, or to the API");
             return Err(Refusal::new(RefusalCode::NameTaken, message).into());
         }
         let shelf = self.shelf();

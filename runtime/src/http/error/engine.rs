@@ -198,7 +198,7 @@ impl From<PluginError> for ApiError {
                         Self::conflict("name_taken", format!("{text}: give it another with ?name="))
                     }
                     "other-kind" => Self::conflict("other_kind", text),
-                    _ => Self::unprocessable("plugin_refused", text),
+                    _ => Self::unprocessable("plugin_refused", text.as_str()).detail("component", text),
                 };
                 error.data(serde_json::json!({ "code": code }))
             }

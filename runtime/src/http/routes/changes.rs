@@ -221,6 +221,9 @@ pub(crate) async fn feed(State(http): State<Shared>, caller: Caller, uri: Uri) -
             http.engine.feed(since, limit, Duration::ZERO, &caller.scope).await?
         }
     };
+    if !wait.is_zero() {
+        caller.may_stay(&http)?;
+    }
     Ok(feed_reply(&feed))
 }
 

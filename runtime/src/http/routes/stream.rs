@@ -6,7 +6,7 @@
 pub(crate) mod about;
 
 use super::changes::EntryBody;
-use crate::engine::api::{Feed, Scope};
+use crate::engine::api::Feed;
 use crate::http::auth::Caller;
 use crate::http::extract::Params;
 use crate::http::{ApiError, Shared};
@@ -29,7 +29,7 @@ use tokio::sync::OwnedSemaphorePermit;
 const PAGE: usize = 100;
 /// A quiet stream says so often that it is there: proxies and dead peers are noticed by it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A stream ends after so long; the client comes again, and its token is looked at anew.
+/// A stream ends after so long; the client comes again.
 const LIFE_MS: u64 = 60 * 60 * 1000;
 /// How soon a client should come again.
 const RETRY_MS: u32 = 2000;
@@ -91,7 +91,7 @@ pub(crate) async fn stream(
     let reader = Reader {
         epoch: http.engine.feed_epoch(),
         place: place.seq,
-        scope: caller.scope,
+        caller,
         ends_ms: http.engine.mono_ms().saturating_add(LIFE_MS),
         _waits: http.engine.metrics().feed_waits(),
         http,
@@ -122,8 +122,8 @@ struct Reader {
     epoch: String,
     /// The last entry that was sent.
     place: u64,
-    /// What its reader may see.
-    scope: Scope,
+    /// Who reads.
+    caller: Caller,
     /// By the monotonic clock.
     ends_ms: u64,
     _waits: Ongoing,
@@ -138,9 +138,11 @@ impl Reader {
             return None;
         }
         let feed = tokio::select! {
-            feed = engine.feed(self.place, PAGE, KEEP_ALIVE, &self.scope) => feed,
+            feed = engine.feed(self.place, PAGE, KEEP_ALIVE, &self.caller.scope) => feed,
             () = self.http.stop.cancelled() => return None,
         };
+        // Whose token has ended meanwhile is told so when they come again.
+        self.caller.may_stay(&self.http).ok()?;
         match feed {
             Ok(feed) if feed.epoch == self.epoch => {
                 self.place = feed.read_to;
@@ -200,7 +202,7 @@ impl http_body::Body for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::api::{Actor, Change, Intent, Precondition};
+    use crate::engine::api::{Actor, Change, Intent, NewToken, Precondition, Scope};
     use crate::http::testing::app;
     use http_body_util::BodyExt;
     use selaras_core::id::EntityKey;
@@ -216,28 +218,34 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_stream_reads_a_page_when_its_peer_can_take_one_and_gives_its_place_back() {
-        let http = app().await.shared.clone();
+    /// A stream from the beginning, by an app's token with this id.
+    async fn open(http: &Shared) -> (Body, String) {
+        let new = NewToken {
+            name: "till".to_owned(),
+            scope: Scope::ALL,
+            expires_at: None,
+        };
+        let (token, secret) = http.engine.make_app_token(new, "admin").await.unwrap();
+        let caller = Caller::of_app(secret, http);
+        let (headers, uri) = (HeaderMap::new(), Uri::from_static("/x"));
+        let open = stream(State(http.clone()), caller, headers, uri).await;
+        (open.unwrap().into_body(), token.id)
+    }
+
+    async fn take(http: &Shared, changes: std::ops::Range<usize>) {
         let actor = Actor {
             id: "app".to_owned(),
             token_id: None,
         };
-        let changes = (0..PAGE * 2 + 50).map(change).collect();
+        let changes = changes.map(change).collect();
         http.engine.changes(changes, None, &actor).await.unwrap();
-        let caller = Caller {
-            actor: actor.clone(),
-            scope: Scope::ALL,
-            session: None,
-        };
-        let open = stream(
-            State(http.clone()),
-            caller,
-            HeaderMap::new(),
-            Uri::from_static("/x"),
-        )
-        .await;
-        let mut body = open.unwrap().into_body();
+    }
+
+    #[tokio::test]
+    async fn a_stream_reads_a_page_when_its_peer_can_take_one_and_gives_its_place_back() {
+        let http = app().await.shared.clone();
+        take(&http, 0..PAGE * 2 + 50).await;
+        let (mut body, _) = open(&http).await;
         let all = http.limits.max_feed_streams;
         assert_eq!(http.streams.available_permits(), all - 1);
         let mut told = Vec::new();
@@ -249,6 +257,23 @@ mod tests {
         http.stop.cancel();
         assert!(body.frame().await.is_none());
         assert_eq!(http.streams.available_permits(), all);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_the_token_that_opened_it() {
+        let http = app().await.shared.clone();
+        let (mut body, token) = open(&http).await;
+        take(&http, 0..1).await;
+        for events in [0, 1] {
+            let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(
+                String::from_utf8_lossy(&bytes).matches("\ndata: ").count(),
+                events
+            );
+        }
+        http.engine.delete_app_token(&token, "admin").await.unwrap();
+        take(&http, 1..2).await;
+        assert!(body.frame().await.is_none());
     }
 
     fn place(epoch: Option<&str>, seq: u64) -> Place {

@@ -155,9 +155,12 @@ impl Host {
         };
         let (done, answer) = oneshot::channel();
         let span = tracing::Span::current();
-        let job = move || {
-            // What is logged of it belongs to what it was asked for. Nobody waits any more when the caller was cancelled.
-            let _ = done.send(span.in_scope(work));
+        let job = move |busy| {
+            // What is logged of it belongs to what it was asked for.
+            let given = span.in_scope(work);
+            drop(busy);
+            // Nobody waits any more when the caller was cancelled.
+            let _ = done.send(given);
         };
         threads.run(job).await.map_err(|_| Failure::shutting_down())?;
         answer

@@ -10,9 +10,10 @@ use crate::http::extract::{
     read_body,
 };
 use crate::http::{ApiError, Shared, reply};
+use crate::plugin::RefusalCode;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -35,7 +36,9 @@ pub(crate) async fn install(
     } else {
         MAX_COMPONENT_BYTES
     };
-    let payload = read_body(&http, request.into_body(), limit).await?;
+    let payload = read_body(&http, request.into_body(), limit)
+        .await
+        .map_err(|error| too_large(error, large))?;
     let new = NewPlugin {
         bytes: payload.bytes().to_vec(),
         name,
@@ -50,6 +53,26 @@ pub(crate) async fn install(
     } else {
         reply::ok("this version is installed already", body)
     })
+}
+
+/// A component with too many bytes is refused like any other that cannot be used.
+fn too_large(error: ApiError, large: bool) -> ApiError {
+    if error.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return error;
+    }
+    let message = if large {
+        format!("the component has more than the {MAX_LARGE_COMPONENT_BYTES} bytes that are taken at most")
+    } else {
+        format!(
+            "the component has more than {MAX_COMPONENT_BYTES} bytes: install it with &large=true, \
+             which takes {MAX_LARGE_COMPONENT_BYTES}"
+        )
+    };
+    ApiError::unprocessable("plugin_refused", message.as_str())
+        .detail("component", message)
+        .data(serde_json::json!({ "code": RefusalCode::TooLarge.as_str() }))
+        // What still comes of it is not read.
+        .header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
 /// `POST …/{name}/activate` `{digest, force?}`.
