@@ -13,30 +13,26 @@ const SHORTEST_METRICS_TOKEN: usize = 16;
 
 impl Reader<'_> {
     pub(super) fn webhook_secrets(&mut self) -> Vec<Secret> {
-        let current = self.webhook_secret("WEBHOOK_SECRET");
-        let previous = self.webhook_secret("WEBHOOK_SECRET_PREVIOUS");
+        let current = self.secret("WEBHOOK_SECRET");
+        let previous = self.secret("WEBHOOK_SECRET_PREVIOUS");
         if current.is_none() && previous.is_some() {
             self.problem(
                 "WEBHOOK_SECRET_PREVIOUS",
                 "only used beside WEBHOOK_SECRET, while secrets are rotated",
             );
         }
-        [current, previous].into_iter().flatten().collect()
-    }
-
-    /// One that nobody can guess by its being empty.
-    fn webhook_secret(&mut self, variable: &str) -> Option<Secret> {
-        let secret = self.secret(variable)?;
-        let text = secret.expose().trim();
-        let key = text.strip_prefix("whsec_").map(|key| STANDARD.decode(key));
-        let is_key = key.is_none_or(|key| key.is_ok_and(|key| !key.is_empty()));
-        if text.is_empty() || !is_key {
-            self.problem(
-                variable,
-                "not blank, and after whsec_ a key in base64; unset it and webhooks are closed",
-            );
+        for (variable, secret) in [
+            ("WEBHOOK_SECRET", &current),
+            ("WEBHOOK_SECRET_PREVIOUS", &previous),
+        ] {
+            if secret.as_ref().is_some_and(signs_for_anybody) {
+                self.problem(
+                    variable,
+                    "not blank, and after whsec_ a key in base64; unset it and webhooks are closed",
+                );
+            }
         }
-        Some(secret)
+        [current, previous].into_iter().flatten().collect()
     }
 
     pub(super) fn jwt_secret(&mut self) -> Option<Secret> {
@@ -79,4 +75,11 @@ impl Reader<'_> {
         }
         Some(token)
     }
+}
+
+/// There is no key in it, so that everybody has it.
+fn signs_for_anybody(secret: &Secret) -> bool {
+    let text = secret.expose().trim();
+    let key = text.strip_prefix("whsec_").map(|key| STANDARD.decode(key));
+    text.is_empty() || key.is_some_and(|key| !key.is_ok_and(|key| !key.is_empty()))
 }
