@@ -38,7 +38,7 @@ pub(super) fn payload(body: &str) -> Result<Json<'_>, LinkError> {
 pub(super) fn results(body: &str) -> Result<Option<Json<'_>>, LinkError> {
     let json = object(body)?;
     let results = data(json).get("results").filter(|results| results.is_array());
-    if !results.is_some_and(|results| results.elements().next().is_some()) {
+    if results.is_none_or(|results| results.elements().next().is_none()) {
         refuse_failure(json)?;
     }
     Ok(results)
