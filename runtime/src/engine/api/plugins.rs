@@ -1,7 +1,7 @@
 //! Plugins as shown and as changed: versions, which is in use, what was done, and what the one beside it says.
 
 use super::Unavailable;
-use crate::plugin::Refusal;
+use crate::plugin::{Refusal, RefusalCode};
 use selaras_core::json::Doc;
 use selaras_core::stamp::Millis;
 
@@ -227,4 +227,12 @@ pub enum PluginError {
     /// The store does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+impl PluginError {
+    /// A component of more bytes than are taken, said before all of it was read.
+    #[must_use]
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::Refused(Refusal::new(RefusalCode::TooLarge, message))
+    }
 }

@@ -3,14 +3,13 @@
 pub(crate) mod about;
 
 use super::VersionBody;
-use crate::engine::api::NewPlugin;
+use crate::engine::api::{NewPlugin, PluginError};
 use crate::http::auth::Caller;
 use crate::http::extract::{
     MAX_COMMAND_BYTES, NamePath, NamesPath, Params, expect_wasm, json_body, object, optional_json_body,
     read_body,
 };
 use crate::http::{ApiError, Shared, reply};
-use crate::plugin::RefusalCode;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -68,10 +67,8 @@ fn too_large(error: ApiError, large: bool) -> ApiError {
              which takes {MAX_LARGE_COMPONENT_BYTES}"
         )
     };
-    ApiError::unprocessable("plugin_refused", message.as_str())
-        .detail("component", message)
-        .data(serde_json::json!({ "code": RefusalCode::TooLarge.as_str() }))
-        // What still comes of it is not read.
+    // What still comes of it is not read.
+    ApiError::from(PluginError::too_large(message))
         .header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
