@@ -203,6 +203,7 @@ impl http_body::Body for Events {
 mod tests {
     use super::*;
     use crate::engine::api::{Actor, Change, Intent, NewToken, Precondition, Scope};
+    use crate::http::routes::changes::feed;
     use crate::http::testing::app;
     use http_body_util::BodyExt;
     use selaras_core::id::EntityKey;
@@ -218,18 +219,23 @@ mod tests {
         }
     }
 
-    /// A stream from the beginning, by an app's token with this id.
-    async fn open(http: &Shared) -> (Body, String) {
+    /// Who bears an app's token with this id.
+    async fn till(http: &Shared) -> (Caller, String) {
         let new = NewToken {
             name: "till".to_owned(),
             scope: Scope::ALL,
             expires_at: None,
         };
         let (token, secret) = http.engine.make_app_token(new, "admin").await.unwrap();
-        let caller = Caller::of_app(secret, http);
+        (Caller::of_app(secret, http), token.id)
+    }
+
+    /// A stream from the beginning, by an app's token with this id.
+    async fn open(http: &Shared) -> (Body, String) {
+        let (caller, token) = till(http).await;
         let (headers, uri) = (HeaderMap::new(), Uri::from_static("/x"));
         let open = stream(State(http.clone()), caller, headers, uri).await;
-        (open.unwrap().into_body(), token.id)
+        (open.unwrap().into_body(), token)
     }
 
     async fn take(http: &Shared, changes: std::ops::Range<usize>) {
@@ -274,6 +280,24 @@ mod tests {
         http.engine.delete_app_token(&token, "admin").await.unwrap();
         take(&http, 1..2).await;
         assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_long_poll_whose_token_has_ended_meanwhile_is_told_nothing() {
+        let http = app().await.shared.clone();
+        let (caller, token) = till(&http).await;
+        let poll = feed(
+            State(http.clone()),
+            caller,
+            Uri::from_static("/x?since=0&wait=60"),
+        );
+        let ends = async {
+            tokio::task::yield_now().await;
+            http.engine.delete_app_token(&token, "admin").await.unwrap();
+            take(&http, 0..1).await;
+        };
+        let (answer, ()) = tokio::join!(poll, ends);
+        assert_eq!(answer.unwrap_err().code(), "invalid_token");
     }
 
     fn place(epoch: Option<&str>, seq: u64) -> Place {
